@@ -1,0 +1,55 @@
+"""Turn any code-model endpoint into a filtered, de-duplicated code dataset.
+
+The public names are loaded when they are first used: ``import evoselfcode`` alone imports no HTTP library.
+
+Example:
+    >>> from evoselfcode import OpenAICompletionClient, RunConfig, generate_funcnames_fim
+    >>> config = RunConfig.from_mapping({"namegen": {"num_requests": 5}})
+    >>> rows = generate_funcnames_fim(OpenAICompletionClient(), config, mode="L2R")
+    >>> rows[0]["source"]
+    'L2R'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evoselfcode.clients import OpenAICompletionClient as OpenAICompletionClient
+    from evoselfcode.config import RunConfig as RunConfig
+    from evoselfcode.datagen.pipeline.namegen import NameRow as NameRow
+    from evoselfcode.datagen.pipeline.namegen import generate_funcnames_fim as generate_funcnames_fim
+    from evoselfcode.datagen.pipeline.namegen import stream_funcnames as stream_funcnames
+    from evoselfcode.errors import EvoselfcodeError as EvoselfcodeError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EvoselfcodeError": "evoselfcode.errors",
+    "NameRow": "evoselfcode.datagen.pipeline.namegen",
+    "OpenAICompletionClient": "evoselfcode.clients",
+    "RunConfig": "evoselfcode.config",
+    "generate_funcnames_fim": "evoselfcode.datagen.pipeline.namegen",
+    "stream_funcnames": "evoselfcode.datagen.pipeline.namegen",
+}
+
+__all__ = [
+    "EvoselfcodeError",
+    "NameRow",
+    "OpenAICompletionClient",
+    "RunConfig",
+    "__version__",
+    "generate_funcnames_fim",
+    "stream_funcnames",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

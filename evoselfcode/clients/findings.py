@@ -1,0 +1,183 @@
+"""What a preflight asks and finds: the records that the steps of the preflight share.
+
+This file decides how a finding is written down and when a preflight must end at once. It refuses to know which
+questions are asked: that is :mod:`evoselfcode.clients.probe` and :mod:`evoselfcode.clients.probe_fim`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Literal, TypeVar
+
+import msgspec
+
+from evoselfcode.errors import EndpointDown, EndpointRefused, FimUnavailable
+from evoselfcode.records import Completion, Failure, Fim, L2r, Request, Sampling
+from evoselfcode.wire.dialect import Dialect, FimMode
+from evoselfcode.wire.servers import Models
+
+MAX_REQUESTS = 6
+"""Most requests of one preflight, so that it may run at the start of every job."""
+
+PREFIX = "import math\nimport os\n\nvalue = "
+"""What every question of the preflight begins with."""
+
+Level = Literal["ok", "info", "warning", "problem"]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that the preflight looked at.
+
+    Attributes:
+        name: What was looked at.
+        level: ``ok``, ``info``, ``warning`` or ``problem``.
+        found: What was found and why it matters, one sentence.
+        hint: What to do about it, or ``""``.
+    """
+
+    name: str
+    level: Level
+    found: str
+    hint: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What a preflight came to.
+
+    Attributes:
+        dialect: How to talk to this server.
+        checks: What was looked at, in order.
+        requests: Requests that were sent.
+    """
+
+    dialect: Dialect
+    checks: tuple[Check, ...]
+    requests: int
+
+    @classmethod
+    def unknown(cls) -> Findings:
+        """Return the findings before any preflight: no requests, no checks."""
+        return cls(Dialect(), (), 0)
+
+    def require_fim(self) -> None:
+        """Refuse to go on if no way of FIM was found.
+
+        Raises:
+            FimUnavailable: With what was found for each way that was tried.
+        """
+        if self.dialect.fim != "none":
+            return
+        tried = [f"\n  {check.name}: {check.found}" for check in self.checks if check.name.startswith("FIM by")]
+        raise FimUnavailable(
+            "this server can do no fill-in-the-middle with this model" + "".join(tried),
+            hint="run the L2R arm alone (--arm L2R), serve a FIM-trained model, or name its api.fim.family",
+        )
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user configured; see ``api`` in ``docs/reference/config.md``.
+
+    Attributes:
+        base_url: As configured.
+        model: As configured; ``""`` takes the server's only model.
+        mode: ``auto``, or the one way of FIM to use.
+        prefer_chat: Try the chat fields before ``suffix``.
+        family: Sentinel family, or ``None`` to read it from the model's name.
+        prefix_key: Chat field of the prefix.
+        suffix_key: Chat field of the suffix.
+        n: Choices per request that the run will ask for.
+    """
+
+    base_url: str
+    model: str = ""
+    mode: FimMode | Literal["auto"] = "auto"
+    prefer_chat: bool = False
+    family: str | None = None
+    prefix_key: str = "prefix"
+    suffix_key: str = "suffix"
+    n: int = 4
+
+
+class AskModels(msgspec.Struct, frozen=True):
+    """Yielded by :func:`preflight`: list the models; wants ``Models`` or a failure back."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Yielded by :func:`preflight`: send `request` in `dialect`; wants a completion or a failure back."""
+
+    request: Request
+    dialect: Dialect
+
+
+T = TypeVar("T")
+Steps = Generator[AskModels | Ask, Models | Completion | Failure, T]
+"""A part of a preflight: yields questions, is sent answers, returns what it learnt."""
+
+
+class Book:
+    """The checks written so far, the requests spent, and how a question is asked.
+
+    Attributes:
+        checks: What was found, in order.
+        requests: Requests spent.
+    """
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+        self.requests = 0
+
+    def add(self, name: str, level: Level, found: str, hint: str = "") -> None:
+        """Write a check down."""
+        self.checks.append(Check(name, level, found, hint))
+
+    @property
+    def left(self) -> int:
+        """Requests that may still be sent."""
+        return MAX_REQUESTS - self.requests
+
+
+def ask(
+    book: Book, dialect: Dialect, prompt: Fim | L2r, sampling: Sampling
+) -> Steps[Completion | Failure]:
+    """Send one request; end the preflight where no other request can do better.
+
+    Raises:
+        EndpointDown: Nothing answers, or not now.
+        EndpointRefused: The key or the model is refused.
+    """
+    reply = yield Ask(Request(key="preflight", prompt=prompt, sampling=sampling), dialect)
+    book.requests += 1
+    if isinstance(reply, Models):
+        raise TypeError("a completion was asked for")
+    if isinstance(reply, Failure):
+        end_if_hopeless(reply)
+    return reply
+
+
+def end_if_hopeless(failure: Failure) -> None:
+    """Raise for failures after which no other question makes sense.
+
+    Raises:
+        EndpointDown: Nothing answers, or not now.
+        EndpointRefused: The key or the model is refused.
+    """
+    told = failure.message if failure.status is None else f"HTTP {failure.status}: {failure.message}"
+    if failure.kind in ("connect", "timeout", "disconnect", "loading", "overloaded", "rate_limited"):
+        raise EndpointDown(
+            f"the endpoint does not serve requests now ({failure.kind}): {told}",
+            hint="check api.base_url and that the server has finished loading; nothing was written",
+        )
+    if failure.kind in ("auth", "payment"):
+        raise EndpointRefused(
+            f"the endpoint refuses the key: {told}", hint="set api.api_key, for instance to ${EVOSELFCODE_API_KEY}"
+        )
+    if failure.kind == "no_model":
+        raise EndpointRefused(f"the endpoint does not have this model: {told}", hint="set model to a name it lists")
+
+
+def canary_sampling(n: int, *, logprobs: bool) -> Sampling:
+    """Return how the preflight draws: the likeliest tokens, a short text, one line."""
+    # Not quite greedy: vLLM refuses n > 1 at temperature 0, and 0.01 draws the likeliest token all the same.
+    return Sampling(
+        max_new_tokens=16, n=n, temperature=0.01, top_p=0.95, stop=("\n",), seed=1, logprobs=0 if logprobs else None
+    )

@@ -1,0 +1,306 @@
+"""The client: a recipe for reaching one model, which opens nothing until it is used.
+
+This file decides what a client remembers and when a connection begins and ends. How a request becomes bytes is
+:mod:`evoselfcode.wire.messages`; how bytes travel is :mod:`evoselfcode.clients.transport`; what the server can do is
+:mod:`evoselfcode.clients.probe`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict
+from weakref import WeakKeyDictionary
+
+import anyio
+import msgspec
+
+from evoselfcode.clients.connection import Connection
+from evoselfcode.clients.findings import Findings, Wish
+from evoselfcode.clients.sync import run_sync
+from evoselfcode.errors import CompletionFailed
+from evoselfcode.records import Choice, Completion, Failure, Fim, L2r, Prompt, Request, Sampling
+from evoselfcode.wire import messages, retry
+from evoselfcode.wire.dialect import FimMode, endpoint
+
+if TYPE_CHECKING:
+    from evoselfcode.clients.transport import Transport
+    from evoselfcode.config import RunConfig
+
+USER_AGENT = "evoselfcode"
+
+
+class ChoiceDict(TypedDict):
+    """One choice, as the library calls return it."""
+
+    text: str
+    finish_reason: str | None
+    logprob: NotRequired[float]
+
+
+class OpenAICompletionClient:
+    """A recipe for reaching one model behind an OpenAI-compatible endpoint.
+
+    Building one opens nothing. It can be printed (the key is masked), shared between threads, and used from one
+    event loop after another. Every call opens what it needs and closes it again, unless the client is entered
+    (``async with client:``), which keeps connections open in that event loop.
+
+    Args:
+        base_url: Server address, with or without ``/v1``, or ``local:`` for the embedded model.
+        model: Model name; ``""`` takes the server's only model.
+        api_key: Bearer token; never shown.
+        use_chat_for_fim: With ``fim_mode="auto"``, try prefix and suffix as chat fields before ``suffix``.
+        fim_mode: ``auto`` finds out by a preflight of at most six requests; another value pins one way.
+        family: Sentinel family, where the model's name does not tell it.
+        prefix_key: Chat field of the prefix.
+        suffix_key: Chat field of the suffix.
+        timeout: Seconds for one attempt; ``None`` allows 120 s and a tenth of a second per new token.
+        max_attempts: Attempts of one library call.
+        http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
+            event loop it is used in.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "local:",
+        model: str = "",
+        api_key: str = "",
+        *,
+        use_chat_for_fim: bool = False,
+        fim_mode: FimMode | Literal["auto"] = "auto",
+        family: str | None = None,
+        prefix_key: str = "prefix",
+        suffix_key: str = "suffix",
+        timeout: float | None = None,
+        max_attempts: int = 5,
+        http_client: Any = None,
+    ) -> None:
+        self._wish = Wish(
+            base_url=base_url,
+            model=model,
+            mode=fim_mode,
+            prefer_chat=use_chat_for_fim,
+            family=family,
+            prefix_key=prefix_key,
+            suffix_key=suffix_key,
+        )
+        self._api_key = api_key
+        self._timeout = timeout
+        self._max_attempts = max_attempts
+        self._http_client = http_client
+        self._findings: Findings | None = None
+        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, _Open] = WeakKeyDictionary()
+
+    @classmethod
+    def from_config(cls, config: RunConfig) -> Self:
+        """Build the client that a configuration describes."""
+        api, fim = config.api, config.api.fim
+        return cls(
+            base_url=api.base_url,
+            model=config.model or "",
+            api_key=str(api.api_key),
+            use_chat_for_fim=fim.use_chat_for_fim,
+            fim_mode=fim.mode,
+            family=fim.family,
+            prefix_key=fim.prefix_key,
+            suffix_key=fim.suffix_key,
+            timeout=api.timeout,
+            max_attempts=api.max_attempts,
+        )
+
+    def __repr__(self) -> str:
+        key = "***" if self._api_key else ""
+        wish = self._wish
+        return f"OpenAICompletionClient(base_url={wish.base_url!r}, model={wish.model!r}, api_key={key!r})"
+
+    @property
+    def base_url(self) -> str:
+        """The address as it was given."""
+        return self._wish.base_url
+
+    def use(self, findings: Findings) -> None:
+        """Use what an earlier preflight found, so that none is sent."""
+        self._findings = findings
+
+    @asynccontextmanager
+    async def connect(self, *, n: int = 4) -> AsyncIterator[Connection]:
+        """Open a connection, run the preflight if none was run yet, and close the connection at the end.
+
+        Args:
+            n: Choices per request that will be asked for; the preflight asks for as many.
+
+        Raises:
+            EndpointDown: Nothing answers.
+            EndpointRefused: The server will refuse every request.
+        """
+        entered = self._open.get(asyncio.get_running_loop())
+        if entered is not None:
+            yield entered.connection
+            return
+        connection = Connection(self._transport(), endpoint(self._wish.base_url), self._timeout)
+        try:
+            if self._findings is None:
+                self._findings = await connection.probe(msgspec.structs.replace(self._wish, n=n))
+            connection.findings = self._findings
+            yield connection
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.aclose()
+
+    def _transport(self) -> Transport:
+        from evoselfcode.clients import transport  # imports httpx: only when a connection is opened
+
+        headers = {
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+        }
+        if self._api_key:
+            headers["authorization"] = f"Bearer {self._api_key}"
+        if self._http_client is not None:
+            return transport.InjectedClient(self._http_client, headers)
+        if self._wish.base_url == "local:":
+            from evoselfcode.local.answer import answer
+
+            return transport.InProcess(answer)
+        return transport.HttpxLanes(headers)
+
+    async def __aenter__(self) -> Self:
+        """Open a connection that later calls in this event loop share."""
+        loop = asyncio.get_running_loop()
+        opening = self.connect()
+        connection = await opening.__aenter__()
+        self._open[loop] = _Open(connection, opening)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        entered = self._open.pop(asyncio.get_running_loop())
+        await entered.opening.__aexit__(exc_type, exc, traceback)
+
+    async def acomplete(
+        self,
+        prompt: str,
+        *,
+        max_new_tokens: int = 16,
+        n: int = 1,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        logprobs: bool = False,
+    ) -> list[ChoiceDict]:
+        """Continue `prompt` left-to-right and return `n` choices.
+
+        Args:
+            prompt: Text to continue.
+            max_new_tokens: Most tokens of one choice.
+            n: Choices; asked for one by one where the server cannot give several.
+            temperature: 0 is greedy.
+            top_p: Nucleus mass in (0, 1].
+            stop: Strings that end a choice and are not part of it.
+            seed: Choice *i* is drawn with ``seed + i``.
+            logprobs: Add each choice's log-probability in nats, where the server gives it.
+
+        Raises:
+            CompletionFailed: All attempts failed, or the request was refused.
+            EndpointDown: Nothing answers.
+            EndpointRefused: The server refuses every request: key, model or URL.
+        """
+        sampling = _sampling(max_new_tokens, n, temperature, top_p, stop, seed, logprobs)
+        return await self._ask(L2r(prompt), sampling)
+
+    async def acomplete_fim(
+        self,
+        prefix: str,
+        suffix: str,
+        *,
+        max_new_tokens: int = 16,
+        n: int = 1,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        logprobs: bool = False,
+    ) -> list[ChoiceDict]:
+        """Fill in the middle between `prefix` and `suffix`; arguments as in :meth:`acomplete`.
+
+        Raises:
+            FimUnavailable: No way of FIM works on this server with this model.
+            CompletionFailed: All attempts failed, or the request was refused.
+            EndpointDown: Nothing answers.
+            EndpointRefused: The server refuses every request: key, model or URL.
+        """
+        sampling = _sampling(max_new_tokens, n, temperature, top_p, stop, seed, logprobs)
+        return await self._ask(Fim(prefix, suffix), sampling)
+
+    def complete(self, prompt: str, **sampling: Any) -> list[ChoiceDict]:
+        """Do as :meth:`acomplete`, and wait for the result."""
+        return run_sync(lambda: self.acomplete(prompt, **sampling))
+
+    def complete_fim(self, prefix: str, suffix: str, **sampling: Any) -> list[ChoiceDict]:
+        """Do as :meth:`acomplete_fim`, and wait for the result."""
+        return run_sync(lambda: self.acomplete_fim(prefix, suffix, **sampling))
+
+    async def _ask(self, prompt: Prompt, sampling: Sampling) -> list[ChoiceDict]:
+        async with self.connect(n=max(sampling.n, 1)) as connection:
+            if isinstance(prompt, Fim):
+                connection.findings.require_fim()
+            whole = Request(key="library", prompt=prompt, sampling=sampling)
+            choices: list[ChoiceDict] = []
+            for request in messages.parts(whole, connection.dialect.max_n):
+                choices += await self._settle(connection, request)
+            return choices
+
+    async def _settle(self, connection: Connection, request: Request) -> list[ChoiceDict]:
+        async def pause(wait: retry.Wait) -> bool:
+            await anyio.sleep(wait.seconds)
+            return True
+
+        steps = retry.attempts(max_attempts=self._max_attempts, random=Random(request.key))
+        result = await retry.drive(steps, lambda: connection.send(request), pause)
+        if not isinstance(result, Completion):
+            failure = result or Failure("timeout")
+            status = "" if failure.status is None else f", HTTP {failure.status}"
+            raise CompletionFailed(f"{failure.kind}{status}: {failure.message}", failure=failure)
+        return [_as_dict(choice) for choice in result.choices]
+
+
+class _Open(msgspec.Struct):
+    """A connection that was entered, and what closes it."""
+
+    connection: Connection
+    opening: AbstractAsyncContextManager[Connection]
+
+
+def _sampling(
+    max_new_tokens: int,
+    n: int,
+    temperature: float,
+    top_p: float,
+    stop: Sequence[str],
+    seed: int | None,
+    logprobs: bool,
+) -> Sampling:
+    return Sampling(
+        max_new_tokens=max_new_tokens,
+        n=n,
+        temperature=temperature,
+        top_p=top_p,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        seed=seed,
+        logprobs=0 if logprobs else None,
+    )
+
+
+def _as_dict(choice: Choice) -> ChoiceDict:
+    row: ChoiceDict = {"text": choice.text, "finish_reason": choice.finish_reason}
+    if choice.logprob is not None:
+        row["logprob"] = choice.logprob
+    return row

@@ -1,0 +1,26 @@
+"""The sync doors: run one coroutine function to its end from anywhere, also inside a running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import anyio.from_thread
+
+T = TypeVar("T")
+
+
+def run_sync(function: Callable[[], Awaitable[T]]) -> T:
+    """Run `function` in an event loop of its own and return its result.
+
+    Inside a running loop (a notebook) the new loop runs in a thread and the calling thread waits for it; an
+    exception in the waiting thread (Ctrl-C) cancels the work.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return anyio.run(function)
+    with anyio.from_thread.start_blocking_portal() as portal:
+        return portal.call(function)

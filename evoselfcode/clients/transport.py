@@ -1,0 +1,249 @@
+"""The one narrow door to the network: a :class:`Call` in, status, headers and bytes out, or a failure.
+
+This file decides how bytes travel: over connections of our own (:class:`HttpxLanes`), over a client that the user
+handed in (:class:`InjectedClient`), or not at all (:class:`InProcess`, the embedded model). It refuses to know what
+the bytes say. No exception of an HTTP library passes this door: what went wrong is a :class:`Failure`.
+"""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Protocol
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from evoselfcode.records import Failure, FailureKind
+from evoselfcode.wire.dialect import Call
+
+MAX_REPLY_BYTES = 8 * 1024 * 1024
+"""Most bytes of one reply, before and after decompression: a 204 kB gzip bomb holds 200 MiB."""
+
+KEEPALIVE_SECONDS = 3.0
+"""Idle time after which a connection is not used again; uvicorn and vLLM close theirs after 5 s, and a client that
+waits as long as the server meets connections that are just being closed."""
+
+CONNECT_SECONDS = 5.0
+"""Time to open a connection."""
+
+Reply = tuple[int, Mapping[str, str], bytes]
+"""Status, headers (names in lower case) and body."""
+
+
+class Transport(Protocol):
+    """What carries calls. Bound to the event loop it is first used in."""
+
+    async def send(self, call: Call, timeout: float) -> Reply | Failure:
+        """Send `call` and read the whole reply within `timeout` seconds.
+
+        Cancelled: the connection is closed, which makes servers stop generating.
+        """
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+class HttpxLanes:
+    """Connections of our own, one httpx transport each, used last-in first-out.
+
+    One shared pool would scan all its connections at every request: with 256 in flight httpx's own pool costs
+    ten times the CPU of a lane (``docs/explanation/performance.md``). Proxy variables of the environment are not
+    honoured: prompts go to the configured endpoint and nowhere else.
+
+    Args:
+        headers: Sent with each call.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._tls: ssl.SSLContext | None = None
+
+    async def send(self, call: Call, timeout: float) -> Reply | Failure:
+        """Send `call` on the connection that was used last, or on a new one."""
+        request = httpx.Request(call.method, call.url, headers=self._headers, content=call.body or None)
+        request.extensions = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
+        lane = self._idle.pop() if self._idle else self._open(request.url.scheme)
+        healthy = False
+        try:
+            reply = await _exchange(lane.handle_async_request, request, timeout)
+            healthy = not isinstance(reply, Failure)
+        finally:
+            if healthy:
+                self._idle.append(lane)
+            else:
+                with anyio.CancelScope(shield=True):
+                    await lane.aclose()
+        return reply
+
+    async def aclose(self) -> None:
+        """Close every idle connection; connections in use close when their call ends or is cancelled."""
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    def _open(self, scheme: str) -> httpx.AsyncHTTPTransport:
+        if self._tls is None:
+            # Loading the certificate store takes 20 ms and 0.7 MB: once, and only where TLS is spoken.
+            plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._tls = httpx.create_ssl_context(trust_env=True) if scheme == "https" else plain
+        limits = httpx.Limits(
+            max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS
+        )
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
+
+
+class InjectedClient:
+    """A client that the user handed in, used as it is and never closed by us.
+
+    Args:
+        client: An ``httpx.AsyncClient``, or an object with the same ``build_request`` and ``send``.
+        headers: Sent with each call, besides the client's own.
+    """
+
+    def __init__(self, client: Any, headers: Mapping[str, str]) -> None:
+        self._client = client
+        self._headers = dict(headers)
+
+    async def send(self, call: Call, timeout: float) -> Reply | Failure:
+        """Send `call` through the user's client."""
+
+        async def stream(request: httpx.Request) -> httpx.Response:
+            response: httpx.Response = await self._client.send(request, stream=True)
+            return response
+
+        request = self._client.build_request(
+            call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
+        )
+        return await _exchange(stream, request, timeout)
+
+    async def aclose(self) -> None:
+        """Do nothing: the client is the user's."""
+
+
+Answer = Callable[[str, str, bytes], Reply]
+
+
+class InProcess:
+    """The embedded model: calls are answered by a function, in a worker thread; no socket is opened.
+
+    Args:
+        answer: ``(method, path, body) -> (status, headers, body)``.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def send(self, call: Call, timeout: float) -> Reply | Failure:
+        """Compute the reply. Cancelled: the thread's work (milliseconds) is finished and thrown away."""
+        path = call.url.partition(":")[2]
+        return await anyio.to_thread.run_sync(
+            self._answer, call.method, path, call.body, abandon_on_cancel=True, limiter=_one_thread()
+        )
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+_threads: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("evoselfcode.local.thread")
+
+
+def _one_thread() -> anyio.CapacityLimiter:
+    """Return this loop's limiter: more threads would only wait for each other's interpreter lock."""
+    try:
+        return _threads.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(1)
+        _threads.set(limiter)
+        return limiter
+
+
+async def _exchange(
+    handle: Callable[[httpx.Request], Any], request: httpx.Request, timeout: float
+) -> Reply | Failure:
+    """Send, read and close under one deadline, with a byte cap; say in a word what went wrong."""
+    try:
+        with anyio.fail_after(timeout):
+            response = await handle(request)
+            try:
+                body = await _read(response.aiter_raw())
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return _decoded(response.status_code, headers, body)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+    except TimeoutError:
+        return Failure("timeout", f"no complete reply within {timeout:g} s")
+    except _TooLarge:
+        return Failure("too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes")
+    except Exception as error:  # the user's client may be of another library: classified by name, never passed on
+        kind = _kind_of(error)
+        if kind is None:
+            raise
+        return Failure(kind, _describe(error))
+
+
+class _TooLarge(Exception):
+    pass
+
+
+async def _read(chunks: AsyncIterator[bytes]) -> bytes:
+    """Collect a body up to the cap. Cancelled: the rest is not read; the caller closes the response."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            raise _TooLarge
+    return bytes(body)
+
+
+def _decoded(status: int, headers: dict[str, str], body: bytes) -> Reply | Failure:
+    """Undo a content encoding that we did not ask for, within the cap."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return status, headers, body
+    if encoding not in ("gzip", "deflate"):
+        return Failure("bad_reply", f"the reply is encoded as {encoding!r}, which was not asked for", status)
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = unpacker.decompress(body, MAX_REPLY_BYTES + 1)
+    except zlib.error as error:
+        return Failure("bad_reply", f"the {encoding} reply is damaged: {error}", status)
+    if len(plain) > MAX_REPLY_BYTES:
+        raise _TooLarge
+    if not unpacker.eof:
+        return Failure("bad_reply", f"the {encoding} reply is cut short", status)
+    return status, headers, plain
+
+
+_KINDS: dict[str, FailureKind] = {
+    "ConnectError": "connect",
+    "ConnectTimeout": "connect",
+    "PoolTimeout": "connect",
+    "ReadTimeout": "timeout",
+    "WriteTimeout": "timeout",
+    "ReadError": "disconnect",
+    "WriteError": "disconnect",
+    "CloseError": "disconnect",
+    "RemoteProtocolError": "disconnect",
+    "LocalProtocolError": "bad_request",
+    "DecodingError": "bad_reply",
+    "ProxyError": "connect",
+    "UnsupportedProtocol": "no_route",
+    "InvalidURL": "no_route",
+    "TooManyRedirects": "no_route",
+}
+"""Exceptions of httpx and of its twin httpx2, by the name of the class."""
+
+
+def _kind_of(error: Exception) -> FailureKind | None:
+    for base in type(error).__mro__:
+        if base.__name__ in _KINDS and base.__module__.partition(".")[0].startswith("httpx"):
+            return _KINDS[base.__name__]
+    return None
+
+
+def _describe(error: Exception) -> str:
+    return str(error) or type(error).__name__

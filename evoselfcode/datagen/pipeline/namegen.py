@@ -1,0 +1,159 @@
+"""The names stage: function names by FIM and by L2R.
+
+This file is the stage as data: what is asked, how a name is read, who judges it, which files show it. How a stage is
+run is :mod:`evoselfcode.datagen.pipeline.stage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from hashlib import blake2b
+from typing import TypedDict
+
+from evoselfcode.clients import OpenAICompletionClient
+from evoselfcode.clients.sync import run_sync
+from evoselfcode.config import RunConfig
+from evoselfcode.datagen import prompts
+from evoselfcode.datagen.filters.names import NameJudge, parse_name
+from evoselfcode.datagen.pipeline.stage import Stage, in_memory, request_key, stream
+from evoselfcode.errors import UsageError
+from evoselfcode.records import Arm, Request, Sampling
+from evoselfcode.storage import Draw, Entry, make_entry
+
+SEED_LIMIT = 2**31
+"""Seeds stay below it: the narrowest server takes 32 bits, some of them signed."""
+
+
+class NameRow(TypedDict):
+    """One kept name, as the files and the library calls show it."""
+
+    func_name: str
+    source: Arm
+    raw_text: str
+
+
+def plan(config: RunConfig, model: str, arm: Arm) -> Iterator[Request]:
+    """Yield the requests of one arm, one at a time.
+
+    Seeds are spaced by ``n``: a server draws choice *i* with ``seed + i``, and requests that lie closer would
+    repeat each other's draws.
+    """
+    prompt = prompts.funcname_prompt(config, arm)
+    stop = prompts.funcname_stop(config)
+    settings = config.namegen
+    first = int.from_bytes(blake2b(f"{settings.seed}/{arm}".encode(), digest_size=4).digest()) % SEED_LIMIT
+    for number in range(settings.num_requests):
+        sampling = Sampling(
+            max_new_tokens=settings.max_new_tokens,
+            n=settings.n,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            stop=stop,
+            seed=(first + number * settings.n) % SEED_LIMIT,
+            logprobs=0 if settings.logprobs else None,
+        )
+        key = request_key("names", arm, prompt, sampling, number, model)
+        yield Request(key=key, prompt=prompt, sampling=sampling, stage="names", arm=arm, number=number)
+
+
+def judge(config: RunConfig) -> NameJudge:
+    """Build the judge of one arm."""
+    return NameJudge(config.filters.name_regex, config.namegen.weaklist)
+
+
+def row(arm: str, draw: Draw) -> NameRow:
+    """Show a kept draw."""
+    return NameRow(func_name=draw.text, source="FIM" if arm == "FIM" else "L2R", raw_text=draw.raw_text)
+
+
+def views(entries: Iterable[Entry]) -> dict[str, list[NameRow]]:
+    """Rebuild the files of the stage from its journal.
+
+    Of several draws of one name, an arm shows the one that comes first in the plan, whatever came first over the
+    network: the same answers give the same files.
+    """
+    best: dict[tuple[str, str], tuple[int, int, Draw]] = {}
+    for entry in entries:
+        for index, draw in enumerate(entry.draws):
+            if draw.reason in (None, "duplicate"):
+                # Choice i has the seed + i, also where the choices were asked for one by one.
+                place, name = (entry.number, (entry.seed or 0) + index, draw), (entry.arm, draw.text)
+                best[name] = min(best.get(name, place), place, key=lambda found: found[:2])
+    ordered = sorted((number, arm, seed, name) for (arm, name), (number, seed, _) in best.items())
+    rows = [row(arm, best[arm, name][2]) for _, arm, _, name in ordered]
+    return {
+        "fim_raw.jsonl": [shown for shown in rows if shown["source"] == "FIM"],
+        "l2r_raw.jsonl": [shown for shown in rows if shown["source"] == "L2R"],
+        "combined_raw.jsonl": rows,
+    }
+
+
+NAMES: Stage[NameRow] = Stage(
+    name="names",
+    arms=("FIM", "L2R"),
+    n=lambda config: config.namegen.n,
+    count=lambda config: config.namegen.num_requests,
+    plan=plan,
+    parse=parse_name,
+    judge=judge,
+    row=row,
+    views=views,
+)
+
+
+def stream_funcnames(
+    client: OpenAICompletionClient, config: RunConfig, mode: Arm = "FIM"
+) -> AsyncGenerator[NameRow, None]:
+    """Yield names as they are kept.
+
+    Nothing is written. The stream is back-pressured: while you hold a row, at most ``api.concurrency`` outcomes
+    wait. It may be left by ``break``, by an exception or by cancellation, also from inside a task group; its
+    workers and connections end with it.
+
+    Args:
+        client: The client to ask with.
+        config: Prompts, sampling, filters and limits.
+        mode: ``FIM`` or ``L2R``.
+
+    Yields:
+        Rows with ``func_name``, ``source`` and ``raw_text``; no name twice.
+
+    Raises:
+        FimUnavailable: ``mode`` is ``FIM`` and no way of FIM works on this server.
+        EndpointDown: The endpoint was away for longer than ``api.outage_limit``.
+        EndpointRefused: The endpoint refuses every request: key, model or URL.
+    """
+    return stream(NAMES, client, config, _arm(mode))
+
+
+def generate_funcnames_fim(
+    client: OpenAICompletionClient, config: RunConfig, mode: Arm = "FIM"
+) -> list[NameRow]:
+    """Generate function names in one mode and return those that were kept, in the order of the plan.
+
+    The same answers give the same list, whatever their order over the network. The sync twin of :func:`stream_funcnames`; works in scripts, in threads and inside a running event loop.
+
+    Args:
+        client: The client to ask with.
+        config: Prompts, sampling, filters and limits.
+        mode: ``FIM`` (fill-in-the-middle) or ``L2R`` (left-to-right).
+
+    Raises:
+        FimUnavailable: ``mode`` is ``FIM`` and no way of FIM works on this server.
+        EndpointDown: The endpoint was away for longer than ``api.outage_limit``.
+        EndpointRefused: The endpoint refuses every request: key, model or URL.
+    """
+    arm = _arm(mode)
+
+    async def collect() -> list[Entry]:
+        batches = in_memory(NAMES, client, config, arm)
+        return [make_entry(settled.outcome, settled.draws) async for batch in batches for settled in batch]
+
+    return views(run_sync(collect))["combined_raw.jsonl"]
+
+
+def _arm(mode: str) -> Arm:
+    match mode:
+        case "FIM" | "L2R":
+            return mode
+    raise UsageError(f"mode is {mode!r}, expected 'FIM' or 'L2R'")

@@ -1,0 +1,311 @@
+"""Run a stage into a folder: resume what is there, ask for the rest, keep every draw, rebuild the views.
+
+This file decides when a run may go on from what it finds, and what is written when. It refuses to know what a stage
+asks (:class:`evoselfcode.datagen.pipeline.stage.Stage`) and how progress is shown (`report` is handed in).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
+from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
+from evoselfcode.engine import Gate, GateStatistics, Meter, Stop
+from evoselfcode.errors import Interrupted, RunMismatch
+from evoselfcode.records import Arm, Completion, Request
+from evoselfcode.storage import (
+    Damage,
+    Entry,
+    Journal,
+    Manifest,
+    RunFolder,
+    make_entry,
+    read_entries,
+    read_manifest,
+    write_manifest,
+    write_rows,
+)
+
+LIBRARIES = ("evoselfcode", "httpx", "anyio", "msgspec")
+"""Packages whose versions the manifest records."""
+
+
+@dataclass
+class Summary:
+    """What a run came to.
+
+    Attributes:
+        stage: The stage's name.
+        folder: Where its files are.
+        findings: What the preflight found, or an earlier one had found.
+        meter: The counts.
+        sent: Whether anything was asked by this process.
+        seconds: Wall time of this process.
+        files: Rows of each view.
+        damaged: Damaged lines of the journal; their requests were asked again.
+    """
+
+    stage: str
+    folder: Path
+    findings: Findings
+    meter: Meter
+    sent: bool = False
+    seconds: float = 0.0
+    files: dict[str, int] = field(default_factory=dict)
+    damaged: int = 0
+
+
+Report = Callable[[Summary, GateStatistics], None]
+"""Shows progress: called about once a second and at each news; must not block."""
+
+
+async def run_stage(
+    stage: Stage[Row],
+    client: OpenAICompletionClient,
+    config: RunConfig,
+    *,
+    arms: Iterable[Arm] | None = None,
+    new_run: bool = False,
+    stop: Stop | None = None,
+    report: Report = lambda summary, gate: None,
+) -> Summary:
+    """Run `stage` into ``output.dir/<stage>`` and return what it came to; a finished run sends nothing.
+
+    Args:
+        stage: The stage.
+        client: The client to ask with.
+        config: The configuration.
+        arms: The arms to run; all of the stage's if left out.
+        new_run: Set the run that is there aside and begin anew.
+        stop: Ends the run early; what is in flight is awaited.
+        report: Shows progress.
+
+    Raises:
+        Interrupted: `stop` came before the end; running again resumes.
+        RunMismatch: The folder holds a run with other settings, or another process writes in it.
+        FimUnavailable: The FIM arm was asked for and no way of FIM works.
+        EndpointError: The endpoint is down, or refuses every request.
+        StorageError: A file cannot be read or written.
+
+    Cancelled: what was judged is committed, the views show it, and the manifest says ``stopped``.
+    """
+    chosen = tuple(arms or stage.arms)
+    with RunFolder(Path(config.output.dir) / stage.name) as folder:
+        if new_run:
+            folder.set_aside()
+        manifest = read_manifest(folder.manifest)
+        if manifest is not None:
+            _refuse_other_settings(folder, manifest, config)
+        run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)
+        return await run.run(manifest)
+
+
+def _refuse_other_settings(folder: RunFolder, manifest: Manifest, config: RunConfig) -> None:
+    now, then = msgspec.to_builtins(config.fingerprint()), manifest.fingerprint
+    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+    if changed:
+        lines = [f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in changed]
+        raise RunMismatch(
+            f"{folder.path} holds a run with other settings:" + "".join(lines),
+            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder",
+        )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Run:
+    """One run of one stage into its folder."""
+
+    def __init__(
+        self,
+        stage: Stage[Any],
+        client: OpenAICompletionClient,
+        config: RunConfig,
+        arms: tuple[Arm, ...],
+        folder: RunFolder,
+        stop: Stop,
+        report: Report,
+    ) -> None:
+        self._stage = stage
+        self._client = client
+        self._config = config
+        self._arms = arms
+        self._folder = folder
+        self._stop = stop
+        self._report = report
+        self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms}
+        self._settled: set[bytes] = set()
+        self._started = _now()
+        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
+
+    async def run(self, manifest: Manifest | None) -> Summary:
+        began = anyio.current_time()
+        if manifest is not None:
+            self._started = manifest.started
+            self._recall(manifest)
+        self._resume()
+        known = self._summary.findings
+        if known.requests and self._count_plan(known) == 0:
+            await self._finish(began, "complete")
+            return self._summary
+        state = "failed"
+        try:
+            async with self._client.connect(n=self._stage.n(self._config)) as connection:
+                await self._ask(connection, began)
+            state = "stopped" if self._summary.meter.remaining else "complete"
+        except anyio.get_cancelled_exc_class():
+            state = "stopped"
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish(began, state)
+        if state == "stopped":
+            raise Interrupted(
+                f"stopped with {self._summary.meter.remaining} requests to go",
+                hint="run the same command again to resume",
+            )
+        return self._summary
+
+    def _recall(self, manifest: Manifest) -> None:
+        """Use what the earlier preflight found, unless the server is another or FIM is to be tried again."""
+        findings = msgspec.convert(manifest.preflight, Findings)
+        no_fim = "FIM" in self._arms and findings.dialect.fim == "none"
+        if manifest.base_url == self._client.base_url and not no_fim:
+            self._use(findings)
+
+    def _use(self, findings: Findings) -> None:
+        self._client.use(findings)
+        self._summary.findings = findings
+
+    def _resume(self) -> None:
+        """Read the journal: what is settled, what was kept, what it came to."""
+        for entry in read_entries(self._folder.journal):
+            if isinstance(entry, Damage):
+                self._summary.damaged += 1
+                continue
+            self._settled.add(_compact(entry.key))
+            self._count(entry, resumed=True)
+            for draw in entry.draws:
+                if draw.reason is None:
+                    self._judges[entry.arm].remember(draw.text)
+
+    def _count(self, entry: Entry, *, resumed: bool) -> None:
+        usage = entry.usage
+        factor = max(1, len(entry.draws)) if self._summary.findings.dialect.usage_of_one_choice else 1
+        self._summary.meter.add(
+            entry.arm,
+            [draw.reason for draw in entry.draws],
+            dead=entry.failure is not None,
+            failures=entry.failures,
+            prompt_tokens=usage.prompt_tokens or 0,
+            completion_tokens=factor * (usage.completion_tokens or 0),
+            resumed=resumed,
+        )
+
+    def _plan(self, findings: Findings) -> Iterator[Request]:
+        dialect = findings.dialect
+        return requests(self._stage, self._config, dialect.model, dialect.max_n, self._arms)
+
+    def _count_plan(self, findings: Findings) -> int:
+        """Return how many requests of the plan are not settled, and tell the meter."""
+        open_requests = sum(_compact(request.key) not in self._settled for request in self._plan(findings))
+        self._summary.meter.planned = self._summary.meter.settled + open_requests
+        return open_requests
+
+    async def _ask(self, connection: Connection, began: float) -> None:
+        findings = connection.findings
+        self._use(findings)
+        if "FIM" in self._arms:
+            findings.require_fim()
+        self._count_plan(findings)
+        self._write_manifest("running")
+        self._summary.sent = True
+        gate = Gate(self._config.api.concurrency, self._config.api.requests_per_second)
+        plan = (request for request in self._plan(findings) if _compact(request.key) not in self._settled)
+        batches = judged(
+            self._stage, self._config, connection, plan, self._judges, gate=gate, stop=self._stop
+        )
+        journal = Journal(self._folder.journal)
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    self._take(journal, batch)
+                    now = anyio.current_time()
+                    if journal.due(now):
+                        await anyio.to_thread.run_sync(journal.commit, now)
+                    self._summary.seconds = now - began
+                    self._report(self._summary, gate.statistics())
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(journal.close, anyio.current_time())
+
+    def _take(self, journal: Journal, batch: list[Judged]) -> None:
+        for settled in batch:
+            entry = make_entry(settled.outcome, settled.draws)
+            journal.append(entry)
+            self._count(entry, resumed=False)
+
+    async def _finish(self, began: float, state: str) -> None:
+        """Rebuild the views from the journal and write the manifest."""
+        await anyio.to_thread.run_sync(self._write_views)
+        self._summary.seconds = anyio.current_time() - began
+        if self._summary.findings.requests:
+            self._write_manifest(state)
+
+    def _write_views(self) -> None:
+        entries = (entry for entry in read_entries(self._folder.journal) if isinstance(entry, Entry))
+        for name, rows in self._stage.views(entries).items():
+            write_rows(self._folder.path / name, rows)
+            self._summary.files[name] = len(rows)
+
+    def _write_manifest(self, state: str) -> None:
+        meter, findings = self._summary.meter, self._summary.findings
+        write_manifest(
+            self._folder.manifest,
+            Manifest(
+                stage=self._stage.name,
+                versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+                fingerprint=msgspec.to_builtins(self._config.fingerprint()),
+                config=msgspec.to_builtins(self._config.to_public()),
+                base_url=self._client.base_url,
+                preflight=msgspec.to_builtins(findings),
+                started=self._started,
+                updated=_now(),
+                state=state,
+                counts=_counts(meter),
+            ),
+        )
+
+
+def _compact(key: str) -> bytes:
+    """Return a key in half the memory: a run may hold millions of them."""
+    digest, _, part = key.partition(".")
+    return bytes.fromhex(digest) + part.encode()
+
+
+def _counts(meter: Meter) -> dict[str, int]:
+    counts = {"planned": meter.planned, "settled": meter.settled, "dead": meter.dead}
+    for arm, draws in sorted(meter.draws.items()):
+        counts |= {f"{arm}.draws": draws, f"{arm}.kept": meter.kept[arm]}
+    dropped: Mapping[tuple[str, str], int] = meter.reasons
+    counts |= {f"{arm}.dropped.{reason}": count for (arm, reason), count in sorted(dropped.items())}
+    return counts | {"prompt_tokens": meter.prompt_tokens, "completion_tokens": meter.completion_tokens}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

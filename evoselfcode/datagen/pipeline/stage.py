@@ -1,0 +1,178 @@
+"""The runner: the one page where client, engine, filters and storage meet.
+
+A stage is a value (:class:`Stage`); this file interprets it in memory, :mod:`evoselfcode.datagen.pipeline.run` does
+so into a folder. Both go through :func:`judged`, so there is one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from evoselfcode.clients import Connection, OpenAICompletionClient
+from evoselfcode.config import RunConfig
+from evoselfcode.engine import Gate, Stop, outcomes
+from evoselfcode.records import (
+    Arm,
+    Candidate,
+    Choice,
+    Completion,
+    Outcome,
+    Prompt,
+    Request,
+    Sampling,
+    Verdict,
+)
+from evoselfcode.storage import Draw, Entry, draw_of
+from evoselfcode.wire import messages
+
+Row = TypeVar("Row")
+
+
+class Judge(Protocol):
+    """Keeps a candidate or drops it with one reason, and can be told what was kept before."""
+
+    def __call__(self, candidate: Candidate, /) -> Verdict:
+        """Judge one candidate."""
+
+    def remember(self, text: str, /) -> None:
+        """Count `text` as kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Generic[Row]):
+    """One stage, as data.
+
+    Attributes:
+        name: Its name; the folder of its files below ``output.dir``.
+        arms: Its arms.
+        n: Choices per request.
+        count: Requests per arm.
+        plan: Yields the requests of an arm for a model, lazily.
+        parse: Makes a candidate of a choice, given its request and index.
+        judge: Builds the judge of one arm.
+        row: Shows a kept draw of an arm.
+        views: Makes the rows of each file from the journal's entries.
+    """
+
+    name: str
+    arms: tuple[Arm, ...]
+    n: Callable[[RunConfig], int]
+    count: Callable[[RunConfig], int]
+    plan: Callable[[RunConfig, str, Arm], Iterator[Request]]
+    parse: Callable[[Request, int, Choice], Candidate]
+    judge: Callable[[RunConfig], Judge]
+    row: Callable[[str, Draw], Row]
+    views: Callable[[Iterable[Entry]], dict[str, list[Row]]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A settled request and what became of each of its choices."""
+
+    outcome: Outcome
+    draws: tuple[Draw, ...]
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def request_key(stage: str, arm: str, prompt: Prompt, sampling: Sampling, number: int, model: str) -> str:
+    """Hash what is asked: 128 bits of BLAKE2b over canonical JSON, in hexadecimal.
+
+    Never a position in a file and never an output, so that inserting, reordering or lengthening a plan asks
+    nothing twice.
+    """
+    return blake2b(_encode((stage, arm, prompt, sampling, number, model)), digest_size=16).hexdigest()
+
+
+def requests(
+    stage: Stage[Row], config: RunConfig, connection_model: str, max_n: int | None, arms: Iterable[Arm]
+) -> Iterator[Request]:
+    """Yield the requests of all arms in turn, split where the server gives fewer choices than ``n``.
+
+    Args:
+        stage: The stage.
+        config: The configuration.
+        connection_model: The model's name as sent.
+        max_n: Most choices per request that the server gives.
+        arms: The arms; they take turns, so that a run that ends early has asked each as often.
+    """
+    plans = [stage.plan(config, connection_model, arm) for arm in arms]
+    for whole in chain.from_iterable(zip(*plans, strict=True)):
+        yield from messages.parts(whole, max_n)
+
+
+async def judged(
+    stage: Stage[Row],
+    config: RunConfig,
+    connection: Connection,
+    plan: Iterable[Request],
+    judges: dict[str, Judge],
+    *,
+    gate: Gate,
+    stop: Stop | None = None,
+) -> AsyncGenerator[list[Judged], None]:
+    """Ask, parse and judge; yield lists, empty ones when a second brought no news.
+
+    May be left at any time: see :func:`evoselfcode.engine.pool.outcomes`.
+    """
+    api = config.api
+    settled = outcomes(
+        plan,
+        connection.send,
+        gate,
+        # A request that waits for its retry keeps its worker: half as many more keep the slots busy meanwhile.
+        workers=api.concurrency + api.concurrency // 2 + 1,
+        seed=config.namegen.seed,
+        max_attempts=api.max_attempts,
+        outage_limit=api.outage_limit,
+        stop=stop,
+    )
+    async with aclosing(settled):
+        async for batch in settled:
+            yield [Judged(outcome, _judge(stage, judges[outcome.request.arm], outcome)) for outcome in batch]
+
+
+def _judge(stage: Stage[Row], judge: Judge, outcome: Outcome) -> tuple[Draw, ...]:
+    if not isinstance(outcome.result, Completion):
+        return ()
+    draws = []
+    for index, choice in enumerate(outcome.result.choices):
+        candidate = stage.parse(outcome.request, index, choice)
+        draws.append(draw_of(candidate, judge(candidate)))
+    return tuple(draws)
+
+
+async def in_memory(
+    stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: Arm
+) -> AsyncGenerator[list[Judged], None]:
+    """Run one arm without a folder: connect, ask, judge, yield. May be left at any time."""
+    async with client.connect(n=stage.n(config)) as connection:
+        if arm == "FIM":
+            connection.findings.require_fim()
+        dialect = connection.dialect
+        plan = requests(stage, config, dialect.model, dialect.max_n, [arm])
+        gate = Gate(config.api.concurrency, config.api.requests_per_second)
+        batches = judged(stage, config, connection, plan, {arm: stage.judge(config)}, gate=gate)
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch
+
+
+async def stream(
+    stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: Arm
+) -> AsyncGenerator[Row, None]:
+    """Yield the kept rows of one arm as they come. May be left at any time."""
+    async with aclosing(in_memory(stage, client, config, arm)) as batches:
+        async for batch in batches:
+            for settled in batch:
+                for draw in settled.draws:
+                    if draw.reason is None:
+                        yield stage.row(arm, draw)

@@ -1,0 +1,85 @@
+"""How many attempts may be in flight, and how many may start in a second.
+
+This file decides who waits before an attempt. It refuses to know what is sent and why a limit was chosen.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import anyio
+import msgspec
+from aiolimiter import AsyncLimiter
+
+
+class GateStatistics(msgspec.Struct, frozen=True):
+    """One reading of a gate.
+
+    Attributes:
+        in_flight: Attempts holding a slot now.
+        slots: The limit now.
+        waiting: Attempts waiting for a slot.
+        peak: Most attempts that ever held a slot at once.
+    """
+
+    in_flight: int
+    slots: int
+    waiting: int
+    peak: int
+
+
+class Gate:
+    """Slots for attempts in flight, and optionally a rate of starts: ``async with gate:`` around one attempt.
+
+    The slot is taken before the rate is waited for, so that a start granted by the rate happens at once and the
+    rate holds at the wire.
+
+    Args:
+        slots: Most attempts in flight.
+        requests_per_second: Most starts in one second, or ``None`` for no limit. The bucket holds one second
+            (or one start, below 1 per second): ``aiolimiter`` grants a whole period at once when it begins.
+    """
+
+    def __init__(self, slots: int, requests_per_second: float | None = None) -> None:
+        self._limiter = anyio.CapacityLimiter(slots)
+        self._rate = _rate_limiter(requests_per_second)
+        self._peak = 0
+
+    async def __aenter__(self) -> None:
+        """Wait for a slot, then for the rate. Cancelled: no slot is held; a granted start may be used up."""
+        await self._limiter.acquire()
+        self._peak = max(self._peak, int(self._limiter.borrowed_tokens))
+        if self._rate is not None:
+            try:
+                await self._rate.acquire()
+            except BaseException:
+                self._limiter.release()
+                raise
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the slot back; never waits."""
+        self._limiter.release()
+
+    def resize(self, slots: int) -> None:
+        """Change the limit. Attempts in flight are never cancelled: a lower limit holds as they end."""
+        self._limiter.total_tokens = slots
+
+    def statistics(self) -> GateStatistics:
+        """Read the gate."""
+        seen = self._limiter.statistics()
+        return GateStatistics(
+            in_flight=int(seen.borrowed_tokens),
+            slots=int(seen.total_tokens),
+            waiting=seen.tasks_waiting,
+            peak=self._peak,
+        )
+
+
+def _rate_limiter(requests_per_second: float | None) -> AsyncLimiter | None:
+    if requests_per_second is None:
+        return None
+    if requests_per_second < 1:
+        return AsyncLimiter(1, 1 / requests_per_second)
+    return AsyncLimiter(requests_per_second, 1)

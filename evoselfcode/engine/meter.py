@@ -1,0 +1,103 @@
+"""What a run has come to so far: an accumulator that is fed numbers and read at any time.
+
+This file decides how settled requests and judged choices are counted. It has no clock: times are handed in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+
+class Meter:
+    """Counts of one run, those of earlier processes included.
+
+    Args:
+        planned: Requests in the plan.
+
+    Attributes:
+        settled: Requests settled, dead ones included.
+        resumed: Requests of these that were settled before this process began.
+        dead: Requests of these that were given up.
+        requests: Requests settled, by arm.
+        draws: Choices judged, by arm.
+        kept: Choices kept, by arm.
+        reasons: Dropped choices, by (arm, reason).
+        retries: Failed attempts of this process, by kind.
+        prompt_tokens: Tokens of prompts, as counted by the server.
+        completion_tokens: Tokens of completions, as counted by the server.
+        new_tokens: Tokens of both sorts that this process was served.
+    """
+
+    def __init__(self, planned: int = 0) -> None:
+        self.planned = planned
+        self.settled = 0
+        self.resumed = 0
+        self.dead = 0
+        self.requests: Counter[str] = Counter()
+        self.draws: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+        self.reasons: Counter[tuple[str, str]] = Counter()
+        self.retries: Counter[str] = Counter()
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.new_tokens = 0
+
+    def add(
+        self,
+        arm: str,
+        verdicts: Iterable[str | None],
+        *,
+        dead: bool = False,
+        failures: Iterable[str] = (),
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        resumed: bool = False,
+    ) -> None:
+        """Count one settled request.
+
+        Args:
+            arm: Its arm.
+            verdicts: For each choice ``None`` if it was kept, else the reason.
+            dead: Whether the request was given up.
+            failures: Kinds of its failed attempts.
+            prompt_tokens: Tokens of its prompt.
+            completion_tokens: Tokens of all its choices together.
+            resumed: Whether an earlier process settled it.
+        """
+        self.settled += 1
+        self.requests[arm] += 1
+        self.resumed += resumed
+        self.dead += dead
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        if not resumed:
+            self.retries.update(failures)
+            self.new_tokens += prompt_tokens + completion_tokens
+        for reason in verdicts:
+            self.draws[arm] += 1
+            if reason is None:
+                self.kept[arm] += 1
+            else:
+                self.reasons[arm, reason] += 1
+
+    @property
+    def fresh(self) -> int:
+        """Requests that this process settled."""
+        return self.settled - self.resumed
+
+    @property
+    def remaining(self) -> int:
+        """Requests of the plan that are not settled yet."""
+        return max(0, self.planned - self.settled)
+
+    def eta(self, elapsed: float) -> float | None:
+        """Return the seconds that the rest will take at this process's own pace, or ``None`` before it is known.
+
+        Args:
+            elapsed: Seconds since this process began. Requests settled by earlier processes do not count as
+                pace, so the estimate is not flattered by a resume.
+        """
+        if self.fresh == 0 or elapsed <= 0:
+            return None
+        return self.remaining * elapsed / self.fresh

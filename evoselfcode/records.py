@@ -1,0 +1,211 @@
+"""The nouns: frozen records that one room hands to the next.
+
+This file decides what a request, a completion, a failure, an outcome, a candidate and a verdict *are*.
+It refuses to know how any of them is made, sent, judged or stored: it imports nothing of the package.
+
+```
+Request ──▶ Completion | Failure ──▶ Outcome ──▶ Candidate ──▶ Verdict
+        (one attempt)            (all attempts)  (one choice)  (kept or a reason)
+```
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Arm = Literal["FIM", "L2R"]
+"""The two arms of the A/B test, spelled as in the ``source`` field of the output files."""
+
+FailureKind = Literal[
+    "auth",  # 401, 403: the key is wrong; ends the run
+    "payment",  # 402, quota exhausted: money, not load; ends the run
+    "no_model",  # 404 naming the model, or a model the server does not have; ends the run
+    "no_route",  # 404, 405 without a model in it: the URL is wrong; ends the run
+    "bad_request",  # 400, 422 of another sort: the same body will be refused again
+    "unsupported",  # a capability this server lacks (suffix, n, logprobs, infill): refused, loudly
+    "too_long",  # prompt (and completion) do not fit the context: only this row is lost
+    "sentinel_in_prompt",  # the user's text contains a FIM sentinel; never sent
+    "rate_limited",  # 429: slow down
+    "overloaded",  # 503, 529 busy or queue full: slow down
+    "loading",  # 503 while the model loads: wait
+    "server_error",  # 5xx
+    "connect",  # refused, no route, DNS: nothing was sent
+    "disconnect",  # the connection broke after the request was (partly) sent
+    "timeout",  # the attempt's deadline passed
+    "bad_reply",  # a 200 whose body is not a completion
+    "too_large",  # the reply passed the byte cap
+]
+"""What went wrong with one attempt, in one word; :mod:`evoselfcode.wire.retry` says what each word leads to."""
+
+
+class Fim(msgspec.Struct, frozen=True, tag_field="mode", tag="FIM"):
+    """Ask for the text between `prefix` and `suffix` (fill-in-the-middle)."""
+
+    prefix: str
+    suffix: str
+
+
+class L2r(msgspec.Struct, frozen=True, tag_field="mode", tag="L2R"):
+    """Ask for the text that follows `prompt` (left-to-right)."""
+
+    prompt: str
+
+
+Prompt = Fim | L2r
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """How choices are drawn. A field that is ``None`` is not sent.
+
+    Attributes:
+        max_new_tokens: Most tokens of one choice.
+        n: Choices per request.
+        temperature: 0 is greedy.
+        top_p: Nucleus mass in (0, 1].
+        stop: Strings that end a choice; they are not part of its text.
+        seed: Servers that draw ``n`` choices give choice *i* the seed ``seed + i``, so two requests whose
+            seeds are closer than ``n`` repeat each other's draws: space seeds by ``n`` or more.
+        logprobs: How many alternatives to report per token; 0 reports only the drawn token.
+    """
+
+    max_new_tokens: int
+    n: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    logprobs: int | None = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One logical question with a stable key; sending it once is an *attempt*.
+
+    Attributes:
+        key: Hash of what is asked (stage, arm, prompt, sampling, number, model); never a position in a file.
+        prompt: What to ask.
+        sampling: How to draw.
+        stage: The stage that asks, such as ``names``.
+        arm: The arm of the A/B test, or ``""`` where there is none.
+        number: Position in the plan, counted from 0; only for reading and sorting.
+    """
+
+    key: str
+    prompt: Prompt
+    sampling: Sampling
+    stage: str = ""
+    arm: str = ""
+    number: int = 0
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One of the ``n`` texts of a completion.
+
+    Attributes:
+        text: The text, without stop strings and without leaked sentinels as far as the server hides them.
+        finish_reason: ``stop``, ``length``, or what else the server says; ``None`` if it says nothing.
+        tokens: The token strings, where the server reports them.
+        logprobs: Natural-log probability of each token; ``None`` where the server gives none for it.
+    """
+
+    text: str
+    finish_reason: str | None = None
+    tokens: tuple[str, ...] | None = None
+    logprobs: tuple[float | None, ...] | None = None
+
+    @property
+    def logprob(self) -> float | None:
+        """Sum of the token log-probabilities in nats; ``None`` if any is missing."""
+        if not self.logprobs:
+            return None
+        known = [value for value in self.logprobs if value is not None]
+        return sum(known) if len(known) == len(self.logprobs) else None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens that the server says it counted; ``None`` where it does not say.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt, counted once whatever ``n``.
+        completion_tokens: Tokens of all choices together, or of one choice on servers that count only one
+            (:attr:`evoselfcode.wire.dialect.Dialect.usage_of_one_choice`).
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """What one successful attempt gave."""
+
+    choices: tuple[Choice, ...]
+    usage: Usage = Usage()
+    model: str | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What one failed attempt gave.
+
+    Attributes:
+        kind: The class of the failure.
+        message: The server's or the system's own words, shortened; for people, never parsed.
+        status: HTTP status, or ``None`` when no reply arrived.
+        retry_after: Seconds the server asks to wait, or ``None``.
+    """
+
+    kind: FailureKind
+    message: str = ""
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a request finally came to.
+
+    Attributes:
+        request: The request.
+        result: The completion, or the failure of the last attempt.
+        attempts: Attempts made; the first is 1. 0 if the request was never sent.
+        seconds: Wall time from the first attempt to the end, waiting included.
+        failures: Kinds of the attempts that failed on the way, in order.
+    """
+
+    request: Request
+    result: Completion | Failure
+    attempts: int
+    seconds: float
+    failures: tuple[FailureKind, ...] = ()
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A parsed choice, not yet judged.
+
+    Attributes:
+        arm: The arm it came from.
+        number: Number of its request in the plan.
+        index: Which of the request's choices, from 0.
+        text: What the parser made of it (for names: the identifier, possibly empty).
+        raw_text: The choice's text, untouched.
+        finish_reason: Why the choice ended.
+        logprob: Sum of its token log-probabilities in nats, where the server gives them.
+    """
+
+    arm: str
+    number: int
+    index: int
+    text: str
+    raw_text: str
+    finish_reason: str | None
+    logprob: float | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Keep it or not: ``reason`` is ``None`` when kept, else ONE machine-readable word."""
+
+    reason: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Say whether the candidate was kept."""
+        return self.reason is None

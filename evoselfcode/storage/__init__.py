@@ -1,0 +1,24 @@
+"""The only writer of files: journal, views, manifest."""
+
+from evoselfcode.storage.files import atomic_write
+from evoselfcode.storage.folder import RunFolder
+from evoselfcode.storage.journal import Draw, Entry, Journal, draw_of, make_entry, read_entries
+from evoselfcode.storage.jsonl import Damage
+from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
+from evoselfcode.storage.views import write_rows
+
+__all__ = [
+    "Damage",
+    "Draw",
+    "Entry",
+    "Journal",
+    "Manifest",
+    "RunFolder",
+    "atomic_write",
+    "draw_of",
+    "make_entry",
+    "read_entries",
+    "read_manifest",
+    "write_manifest",
+    "write_rows",
+]

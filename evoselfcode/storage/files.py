@@ -1,0 +1,78 @@
+"""Whole files that appear at once or not at all, and errors of the disk in words.
+
+This file decides how a file replaces another. It refuses to know what is in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evoselfcode.errors import StorageError
+
+
+@contextmanager
+def storage_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn an ``OSError`` into a :class:`StorageError` that names the path, the act and a way out."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot {doing} {path}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0)
+        ) from error
+
+
+_HINTS = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again, nothing acknowledged is lost",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EFBIG: "a limit on file sizes was reached (ulimit -f)",
+    errno.EACCES: "the folder is not writable; set output.dir to one that is",
+    errno.EROFS: "the file system is read-only; set output.dir to one that is not",
+    errno.ENOTDIR: "a part of the path is a file; set output.dir to a folder",
+    errno.EEXIST: "a part of the path is a file; set output.dir to a folder",
+}
+
+
+def make_folder(path: Path) -> None:
+    """Create the folder `path` and its parents.
+
+    Raises:
+        StorageError: It cannot be created.
+    """
+    with storage_errors(path, "create the folder"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def atomic_write(path: Path, lines: Iterable[bytes]) -> None:
+    """Write `lines` to `path`, so that a reader sees the old file or the whole new one.
+
+    The bytes go to a file beside it, are synced, renamed over it, and the folder is synced: without the last step
+    the *name* may be lost in a power failure (fsync(2)).
+
+    Raises:
+        StorageError: Disk full, not writable, failed sync; the old file is untouched.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with storage_errors(path, "write"):
+        try:
+            with partial.open("wb") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,90 @@
+"""The folder of one stage's run: who may write in it, and how an old run makes way for a new one.
+
+This file decides the names of the files and the lock. It refuses to know what they hold.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from evoselfcode.errors import RunMismatch
+from evoselfcode.storage.files import make_folder, storage_errors
+
+
+class RunFolder:
+    """A folder with a journal, a manifest, views, and one writer at a time.
+
+    Enter it to take the lock; the lock ends with the process, however that ends. The lock file is never opened for
+    anything else.
+
+    Args:
+        path: The folder; created if it is not there.
+
+    Raises:
+        StorageError: It cannot be created or locked.
+        RunMismatch: Another process is writing in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = -1
+
+    @property
+    def journal(self) -> Path:
+        """The journal: every settled request, in the order of settling."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest: how the run is configured."""
+        return self.path / "manifest.json"
+
+    def __enter__(self) -> Self:
+        """Create the folder if needed and take the lock."""
+        make_folder(self.path)
+        lock = self.path / ".lock"
+        with storage_errors(lock, "lock"):
+            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(self._lock, 64, 0).decode(errors="replace").strip()
+                os.close(self._lock)
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                raise RunMismatch(
+                    f"another run is writing in {self.path} (process {holder or 'unknown'})",
+                    hint="wait for it, or set output.dir to another folder",
+                ) from None
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the lock back."""
+        os.close(self._lock)
+
+    def set_aside(self) -> Path | None:
+        """Move the files of the run that is there into a folder ``old-N`` beside them; return it, or ``None``.
+
+        Raises:
+            StorageError: A file cannot be moved.
+        """
+        files = [path for path in self.path.iterdir() if path.is_file() and path.name != ".lock"]
+        if not files:
+            return None
+        number = 1
+        while (old := self.path / f"old-{number}").exists():
+            number += 1
+        make_folder(old)
+        for path in files:
+            with storage_errors(path, "set aside"):
+                path.rename(old / path.name)
+        return old

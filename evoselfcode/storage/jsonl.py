@@ -1,0 +1,149 @@
+"""Append-only files of lines that survive a kill: each line carries a checksum, a torn tail is cut off.
+
+This file decides how a line is framed, appended, synced, read and repaired. It refuses to know what a line says.
+A line is ``{"crc32":N,"entry":{…}}`` and a newline: plain JSON for every reader, and a bit that flipped or a write
+that was cut is noticed (``crc32`` is over the bytes of ``entry``).
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from evoselfcode.storage.files import storage_errors, sync_folder
+
+
+class Line(msgspec.Struct, frozen=True):
+    """The envelope of one line."""
+
+    crc32: int
+    entry: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(Line)
+
+
+def frame(entry: bytes) -> bytes:
+    """Put a JSON document into its envelope; the result ends with a newline."""
+    return b'{"crc32":%d,"entry":%b}\n' % (zlib.crc32(entry), entry)
+
+
+def unframe(line: bytes) -> bytes | None:
+    """Take the document out of a line, or return ``None`` if the line is damaged."""
+    try:
+        envelope = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    entry = bytes(envelope.entry)
+    return entry if zlib.crc32(entry) == envelope.crc32 else None
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A line that could not be read; the lines around it are unharmed.
+
+    Attributes:
+        offset: Where it begins, in bytes.
+        size: How long it is, in bytes.
+    """
+
+    offset: int
+    size: int
+
+
+def read(path: Path) -> Iterator[bytes | Damage]:
+    """Yield the documents of a file in order; a damaged line yields a :class:`Damage`.
+
+    Lines end at ``\\n`` bytes and nowhere else: U+2028 and its like are text. A last line without newline is
+    torn, whatever it holds: its writer never acknowledged it.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    offset = 0
+    with storage_errors(path, "read"), path.open("rb") as file:
+        for line in file:
+            entry = unframe(line) if line.endswith(b"\n") else None
+            yield Damage(offset, len(line)) if entry is None else entry
+            offset += len(line)
+
+
+class Appender:
+    """Appends framed lines to one file; :meth:`commit` makes them durable.
+
+    Opening repairs a torn tail: a process that was killed may have left half a line, and a plain append would glue
+    the next line to it. The bytes cut off are kept beside the file, in ``<name>.torn``.
+
+    Args:
+        path: The file; created if it is not there.
+
+    Raises:
+        StorageError: It cannot be opened, repaired or synced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pending: list[bytes] = []
+        with storage_errors(path, "open"):
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+            try:
+                self._repair()
+                sync_folder(path.parent)
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+
+    def append(self, entry: bytes) -> None:
+        """Take one JSON document; nothing is durable before :meth:`commit`. Never blocks."""
+        self._pending.append(frame(entry))
+
+    @property
+    def pending(self) -> int:
+        """Lines taken since the last commit."""
+        return len(self._pending)
+
+    def commit(self) -> None:
+        """Write what was taken and sync it. Blocks for the disk: call it off the event loop.
+
+        Raises:
+            StorageError: Disk full, failed sync. The lines are *not* acknowledged, and this appender must not be
+                used again: after a failed fsync the kernel may call the same pages clean (fsyncgate).
+        """
+        lines, self._pending = self._pending, []
+        if not lines:
+            return
+        with storage_errors(self._path, "append to"):
+            data = memoryview(b"".join(lines))
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file; what was not committed is dropped."""
+        with storage_errors(self._path, "close"):
+            os.close(self._descriptor)
+
+    def _repair(self) -> None:
+        size = os.fstat(self._descriptor).st_size
+        good = _end_of_last_line(self._descriptor, size)
+        if good < size:
+            torn = os.pread(self._descriptor, size - good, good)
+            with self._path.with_name(self._path.name + ".torn").open("ab") as file:
+                file.write(torn + b"\n")
+            os.ftruncate(self._descriptor, good)
+            os.fdatasync(self._descriptor)
+
+
+def _end_of_last_line(descriptor: int, size: int, step: int = 65_536) -> int:
+    """Find the offset behind the last newline, reading backwards."""
+    end = size
+    while end > 0:
+        begin = max(0, end - step)
+        found = os.pread(descriptor, end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
