@@ -65,8 +65,10 @@ class Connection:
     async def _prompt_ids(self, prompt: Prompt, dialect: Dialect) -> list[int] | Failure | None:
         """Return the prompt as token ids for families whose sentinels cannot be written as text."""
         family = sentinels.FAMILIES.get(dialect.family or "")
-        if dialect.fim != "sentinel" or not isinstance(prompt, Fim) or family is None or not family.needs_ids:
+        if dialect.fim != "sentinel" or not isinstance(prompt, Fim) or family is None or family.ids is None:
             return None
+        if dialect.server != "vllm":
+            return None  # elsewhere the tokenizer reads the sentinels in text
         parts = []
         for text in (prompt.prefix, prompt.suffix):
             ids = await self._tokens(text, dialect)
@@ -83,7 +85,7 @@ class Connection:
             reply = await self._transport.send(call, 30.0)
             if isinstance(reply, Failure):
                 return reply
-            ids = messages.read_tokens(dialect, reply[0], reply[2])
+            ids = messages.read_tokens(reply[0], reply[2])
             if ids is None:
                 return Failure("unsupported", "the tokenizer endpoint gave no token ids", reply[0])
             self._ids[text] = ids

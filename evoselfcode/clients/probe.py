@@ -150,13 +150,13 @@ def _learn_n(
 def _learn_logprobs(first: Choice, reply: Completion, dialect: Dialect, book: Book) -> Dialect:
     if first.logprobs is None:
         book.add("log-probabilities", "info", "not given; rows carry no log-probability")
-        return dialect
+        return msgspec.structs.replace(dialect, logprobs=False)
     book.add("log-probabilities", "ok", "given with each token")
     tokens = sum(len(choice.logprobs or ()) for choice in reply.choices)
     counted = reply.usage.completion_tokens
     one = counted is not None and len(reply.choices) > 1 and counted <= tokens // 2
     if one:
         book.add("usage", "info", "usage counts the tokens of one choice only; totals are multiplied by n")
-    return msgspec.structs.replace(dialect, logprobs="legacy", usage_of_one_choice=one)
+    return msgspec.structs.replace(dialect, usage_of_one_choice=one)
 
 

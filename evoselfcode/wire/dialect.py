@@ -25,10 +25,6 @@ FimMode = Literal["suffix", "chat", "sentinel", "infill", "vendor", "ollama", "n
 L2rMode = Literal["completions", "vendor", "ollama"]
 """How L2R is asked for: ``/v1/completions``, the vendor's FIM endpoint without suffix, Ollama ``raw: true``."""
 
-LogprobShape = Literal["legacy", "content", "none"]
-"""Where generation log-probabilities sit: arrays ``tokens``/``token_logprobs``, a list ``content[]``, nowhere."""
-
-
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """How to talk to one server.
 
@@ -42,7 +38,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         prefix_key: Body field of the prefix in ``chat`` mode.
         suffix_key: Body field of the suffix in ``chat`` mode.
         max_n: Most choices that one HTTP request may ask for; ``None`` if no limit is known.
-        logprobs: Where log-probabilities sit.
+        logprobs: Whether log-probabilities are asked for where a request wants them.
         blank_suffix: L2R must send ``suffix: ""`` (an SGLang server with a completion template renders the
             word "None" otherwise).
         usage_of_one_choice: ``usage.completion_tokens`` counts one choice only, whatever ``n``.
@@ -57,7 +53,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     prefix_key: str = "prefix"
     suffix_key: str = "suffix"
     max_n: int | None = None
-    logprobs: LogprobShape = "none"
+    logprobs: bool = True
     blank_suffix: bool = False
     usage_of_one_choice: bool = False
     context_tokens: int | None = None

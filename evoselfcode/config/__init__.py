@@ -1,0 +1,33 @@
+"""The configuration: strict, complete, and every problem reported at once.
+
+``RunConfig.from_file(path)`` is the door. What the keys mean is :mod:`evoselfcode.config.schema`; how YAML is read is
+:mod:`evoselfcode.config.load`; how problems are found and told is :mod:`evoselfcode.config.check`.
+"""
+
+from evoselfcode.config.schema import (
+    Api,
+    Codegen,
+    Filters,
+    Fim,
+    FimPrompt,
+    Funcname,
+    L2rPrompt,
+    Namegen,
+    Output,
+    Prompts,
+    RunConfig,
+)
+
+__all__ = [
+    "Api",
+    "Codegen",
+    "Filters",
+    "Fim",
+    "FimPrompt",
+    "Funcname",
+    "L2rPrompt",
+    "Namegen",
+    "Output",
+    "Prompts",
+    "RunConfig",
+]

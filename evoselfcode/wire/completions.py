@@ -1,0 +1,200 @@
+"""``/v1/completions``: left-to-right, ``suffix``, raw sentinel prompts as text or ids; and the reply's shapes.
+
+This file decides the body that each server takes and reads the OpenAI-like reply in all its shapes. Vendors' FIM
+endpoints and chat answer in the same envelope with ``message.content`` for ``text``, so they are read here too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from evoselfcode.records import Choice, Completion, Failure, FailureKind, Sampling, Usage
+from evoselfcode.wire.dialect import Dialect
+from evoselfcode.wire.failures import classify, shorten
+
+_EXPLICIT: dict[str, dict[str, float]] = {
+    # Servers fill what is left out from the checkpoint's generation_config.json or from defaults of their own
+    # (llama.cpp: top_k 40, min_p 0.05), so that data would carry settings that nobody chose.
+    "vllm": {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0},
+    "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "llamacpp": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+}
+"""Sampling fields that are sent although nobody configures them; unknown servers may refuse unknown fields."""
+
+_STOP_IDS = ("vllm", "sglang")
+"""Servers that take ``stop_token_ids``."""
+
+_MOST_STOPS = {"vllm": 64, "sglang": 32, "llamacpp": 64, "evoselfcode": 64, "deepseek": 16}
+"""Stop strings that a server takes; others are given OpenAI's documented 4."""
+
+_SEEDLESS = ("deepseek",)
+"""Servers that refuse or ignore ``seed`` and ``n``."""
+
+_RETRIED_ENDINGS: dict[str, FailureKind] = {
+    "abort": "server_error",  # vLLM, SGLang, LMDeploy: aborted on the server's side inside a 200
+    "error": "server_error",  # Mistral
+    "insufficient_system_resource": "overloaded",  # DeepSeek
+    "load": "loading",  # Ollama
+    "unload": "loading",
+}
+"""``finish_reason`` values of a 200 that is no completion."""
+
+_ENDINGS = {"stop_sequence": "stop", "eos": "stop", "eos_token": "stop", "model_length": "length", "limit": "length"}
+"""``finish_reason`` values that say the same in other words."""
+
+
+def body(
+    sampling: Sampling,
+    dialect: Dialect,
+    prompt: str | list[int],
+    *,
+    suffix: str | None = None,
+    stops: tuple[str, ...] = (),
+    stop_ids: tuple[int, ...] = (),
+) -> dict[str, Any]:
+    """Build the body of one request.
+
+    Args:
+        sampling: How to draw.
+        dialect: The server.
+        prompt: Text, or token ids.
+        suffix: Sent only if not ``None``: even ``""`` makes vLLM refuse.
+        stops: The family's stop strings, added behind the user's as far as the server takes them.
+        stop_ids: The family's stop ids, sent where the server takes them.
+    """
+    document: dict[str, Any] = {"model": dialect.model} if dialect.model else {}
+    document |= {"prompt": prompt, "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature}
+    if not (dialect.server == "tgi" and sampling.top_p >= 1.0):
+        document["top_p"] = sampling.top_p
+    if suffix is not None:
+        document["suffix"] = suffix
+    if dialect.server not in _SEEDLESS:
+        if sampling.n > 1:
+            document["n"] = sampling.n
+        if sampling.seed is not None:
+            document["seed"] = sampling.seed
+    if stop := stop_strings(sampling, dialect, stops):
+        document["stop"] = stop
+    if sampling.logprobs is not None and dialect.logprobs:
+        document["logprobs"] = max(1, sampling.logprobs)  # 0 means "none" to SGLang and llama.cpp
+    if stop_ids and dialect.server in _STOP_IDS:
+        document["stop_token_ids"] = stop_ids
+    return document | _EXPLICIT.get(dialect.server, {})
+
+
+def stop_strings(sampling: Sampling, dialect: Dialect, stops: tuple[str, ...]) -> list[str]:
+    """Join the user's stop strings and the family's, no more than the server takes; the user's are never cut."""
+    most = max(len(sampling.stop), _MOST_STOPS.get(dialect.server, 4))
+    return list(dict.fromkeys((*sampling.stop, *stops)))[:most]
+
+
+class _Token(msgspec.Struct):
+    token: str = ""
+    logprob: float | None = None
+
+
+class _Logprobs(msgspec.Struct):
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    content: list[_Token] | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    text: str | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Reply(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    model: str | None = None
+    object: str | None = None
+    error: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Reply)
+
+
+def read(body: bytes) -> Completion | Failure:
+    """Read the body of a 200; a 200 is not a success until the body says so. Never raises."""
+    try:
+        reply = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Failure("bad_reply", f"the reply is not a completion: {shorten(str(error))}", 200)
+    if reply.error or reply.object == "error":
+        return inner_failure(body)
+    if not reply.choices:
+        return Failure("bad_reply", "the reply has no choices", 200)
+    choices = []
+    for raw in sorted(reply.choices, key=lambda choice: choice.index):
+        text = raw.message.content if raw.text is None and raw.message else raw.text
+        choice = make_choice(text, raw.finish_reason, _legacy(raw.logprobs))
+        if isinstance(choice, Failure):
+            return choice
+        choices.append(choice)
+    usage = reply.usage or _Usage()
+    return Completion(tuple(choices), Usage(usage.prompt_tokens, usage.completion_tokens), reply.model)
+
+
+def make_choice(
+    text: str | None, ending: str | None, tokens: tuple[tuple[str, ...], tuple[float | None, ...]] | None
+) -> Choice | Failure:
+    """Make a choice, or the failure that its ending stands for.
+
+    Args:
+        text: The text; ``None`` is no completion, ``""`` is one.
+        ending: Why it ended, in the server's words.
+        tokens: Token strings and their log-probabilities, if given.
+    """
+    if text is None:
+        return Failure("bad_reply", "a choice has no text", 200)
+    if ending is None:
+        return Failure("bad_reply", "a choice has no finish_reason", 200)
+    if ending in _RETRIED_ENDINGS:
+        return Failure(_RETRIED_ENDINGS[ending], f"the server ended a choice with {ending!r}", 200)
+    strings, logprobs = tokens if tokens else (None, None)
+    return Choice(text, _ENDINGS.get(ending, ending), strings, logprobs)
+
+
+def inner_failure(body: bytes) -> Failure:
+    """Classify an error document that came with a 200 by the status it names inside."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Failure("bad_reply", "the reply is an error that cannot be read", 200)
+    error = document.get("error")
+    code = error.get("code") if isinstance(error, dict) else document.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return classify(status, {}, body)
+
+
+def _legacy(logprobs: _Logprobs | None) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:
+    """Read token log-probabilities in either shape: parallel arrays, or ``content[]`` as llama.cpp has it."""
+    if logprobs is None:
+        return None
+    if logprobs.content:
+        return pairs([(token.token, token.logprob) for token in logprobs.content])
+    if logprobs.tokens is None or logprobs.token_logprobs is None:
+        return None
+    return pairs(list(zip(logprobs.tokens, logprobs.token_logprobs, strict=False)))
+
+
+def pairs(found: list[tuple[str, float | None]]) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:
+    """Turn (token, log-probability) pairs into two tuples; ``None`` if there are none."""
+    if not found:
+        return None
+    return tuple(token for token, _ in found), tuple(logprob for _, logprob in found)

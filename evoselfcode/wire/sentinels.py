@@ -1,0 +1,261 @@
+"""Model family → how its fill-in-the-middle prompt is written.
+
+This file decides, byte for byte, what a raw FIM prompt looks like, what ends its middle, and which strings are a
+model's special tokens. The rules are the table; the code under it is short. It refuses to know how a prompt travels.
+
+No white space is added anywhere that a family's strings do not show. Spelling and order are not derivable from each
+other: Mellum spells its sentinels as StarCoder does and orders them the other way round. Presence of the tokens in a
+vocabulary is not a capability: families that were not trained for FIM are not in the table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from evoselfcode.errors import PromptError
+from evoselfcode.records import Fim
+
+
+class Family(msgspec.Struct, frozen=True, kw_only=True):
+    """How one family of models takes FIM.
+
+    Attributes:
+        name: The name in ``api.fim.family``.
+        prefix: What stands before the prefix text.
+        suffix: What stands before the suffix text.
+        middle: What stands before the middle, that is at the end of the prompt.
+        order: ``PSM`` is prefix, suffix, middle; ``SPM`` is suffix, prefix, middle.
+        stops: Strings that end a middle, besides the sentinels themselves.
+        stop_ids: Token ids that end a middle, for servers that take them: a stop *string* never matches a token
+            that the server hides from the text.
+        ids: Token ids of (beginning of text, suffix, prefix), for tokenizers that do not read sentinels in text.
+        models: Patterns of model names, lower case.
+        source: Where the format is documented.
+    """
+
+    name: str
+    prefix: str
+    suffix: str
+    middle: str
+    order: Literal["PSM", "SPM"] = "PSM"
+    stops: tuple[str, ...] = ()
+    stop_ids: tuple[int, ...] = ()
+    ids: tuple[int, int, int] | None = None
+    models: tuple[str, ...]
+    source: str
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The special tokens among its strings, such as ``<|fim_prefix|>``."""
+        return tuple(_TOKEN.findall(self.prefix + self.suffix + self.middle))
+
+
+_TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]")
+
+_TABLE = (
+    Family(
+        name="qwen2.5-coder",
+        prefix="<|fim_prefix|>",
+        suffix="<|fim_suffix|>",
+        middle="<|fim_middle|>",
+        stops=("<|endoftext|>", "<|im_end|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"),
+        stop_ids=(151643, 151645, 151659, 151661, 151662, 151663, 151664),
+        models=(r"qwen2\.?5[-_.]?coder", r"qwen3[-_.]?coder"),
+        source="Qwen2.5-Coder README; Qwen3-Coder examples/Qwen2.5-Coder-fim.py",
+    ),
+    Family(
+        name="evoselfcode",
+        prefix="<|fim_prefix|>",
+        suffix="<|fim_suffix|>",
+        middle="<|fim_middle|>",
+        stops=("<|endoftext|>",),
+        models=(r"evoselfcode", r"evo-tiny"),
+        source="evoselfcode.local; the tests' evo-tiny model",
+    ),
+    Family(
+        name="codeqwen1.5",
+        prefix="<fim_prefix>",
+        suffix="<fim_suffix>",
+        middle="<fim_middle>",
+        stops=("<|endoftext|>", "<|im_end|>", "<fim_pad>", "<file_sep>"),
+        models=(r"codeqwen",),
+        source="CodeQwen1.5 tokenizer_config; Tabby registry",
+    ),
+    Family(
+        name="santacoder",
+        prefix="<fim-prefix>",
+        suffix="<fim-suffix>",
+        middle="<fim-middle>",
+        stops=("<|endoftext|>",),
+        models=(r"santacoder",),
+        source="bigcode-evaluation-harness santacoder_fim.py",
+    ),
+    Family(
+        name="mellum",
+        prefix="<fim_prefix>",
+        suffix="<fim_suffix>",
+        middle="<fim_middle>",
+        order="SPM",
+        stops=("<|endoftext|>", "<filename>"),
+        models=(r"mellum",),
+        source="arXiv 2510.05788",
+    ),
+    Family(
+        name="starcoder",
+        prefix="<fim_prefix>",
+        suffix="<fim_suffix>",
+        middle="<fim_middle>",
+        stops=("<|endoftext|>", "<file_sep>", "<repo_name>"),
+        models=(r"starcoder", r"stable-?code", r"refact"),
+        source="bigcode-evaluation-harness; stable-code-3b and Refact-1.6B-fim model cards",
+    ),
+    Family(
+        name="code-llama",
+        prefix="<PRE> ",
+        suffix=" <SUF>",
+        middle=" <MID>",
+        stops=("<EOT>",),
+        models=(r"code-?llama(?!.*(34b|python))",),
+        source="codellama llama/generation.py",
+    ),
+    Family(
+        name="deepseek",
+        prefix="<｜fim▁begin｜>",
+        suffix="<｜fim▁hole｜>",
+        middle="<｜fim▁end｜>",
+        stops=("<｜end▁of▁sentence｜>", "<|EOT|>"),
+        models=(r"deepseek[-_]?coder", r"deepseek[-_]?v[34]"),
+        source="DeepSeek-Coder and DeepSeek-Coder-V2 READMEs",
+    ),
+    Family(
+        name="mistral-v3",
+        prefix="[PREFIX]",
+        suffix="[SUFFIX]",
+        middle="",
+        order="SPM",
+        stops=("</s>",),
+        ids=(1, 13, 11),
+        models=(r"codestral-22b",),
+        source="mistral-common 1.13 instruct.py, tokenizer v3",
+    ),
+    Family(
+        name="mistral-tekken",
+        prefix="[PREFIX]",
+        suffix="[SUFFIX]",
+        middle="",
+        order="SPM",
+        stops=("</s>",),
+        ids=(1, 16, 14),
+        models=(r"(?<!mamba-)codestral(?!.*mamba)",),
+        source="mistral-common 1.13 instruct.py, tekken tokenizer",
+    ),
+    Family(
+        name="codegemma",
+        prefix="<|fim_prefix|>",
+        suffix="<|fim_suffix|>",
+        middle="<|fim_middle|>",
+        stops=("<|file_separator|>", "<end_of_turn>", "<eos>"),
+        models=(r"codegemma",),
+        source="CodeGemma prompt structure page",
+    ),
+    Family(
+        name="granite-4",
+        prefix="<|fim_prefix|>",
+        suffix="<|fim_suffix|>",
+        middle="<|fim_middle|>",
+        stops=("<|end_of_text|>", "<|fim_pad|>"),
+        models=(r"granite-?4",),
+        source="Granite 4.0 README and prompt guide; the spelling changed from 3.3",
+    ),
+    Family(
+        name="granite",
+        prefix="<fim_prefix>",
+        suffix="<fim_suffix>",
+        middle="<fim_middle>",
+        stops=("<|endoftext|>", "<|end_of_text|>", "<fim_pad>"),
+        models=(r"granite-?3\.3", r"granite.*code"),
+        source="Granite code parameters in Ollama; Granite 3.3 README (3.0 to 3.2 have no FIM)",
+    ),
+    Family(
+        name="codegeex4",
+        prefix="<|code_prefix|>",
+        suffix="<|user|>\n###PATH:main.py\n###LANGUAGE:Python\n###MODE:BLOCK\n<|code_suffix|>",
+        middle="<|code_middle|><|assistant|>\n",
+        order="SPM",
+        stops=("<|endoftext|>", "<|observation|>"),
+        models=(r"codegeex-?4",),
+        source="CodeGeeX4 guides/Infilling_guideline.md",
+    ),
+    Family(
+        name="seed-coder",
+        prefix="<[fim-prefix]>",
+        suffix="<[fim-suffix]>",
+        middle="<[fim-middle]>",
+        order="SPM",
+        stops=("<[end▁of▁sentence]>", "<|endoftext|>", "<|file_sep|>"),
+        models=(r"seed-?coder",),
+        source="arXiv 2506.03524, section 2.2",
+    ),
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in _TABLE}
+"""Every family, by name; the first whose pattern fits a model's name is its family."""
+
+_ENDS = ("</s>", "<EOT>", "<|EOT|>", "<eos>", "<|eot_id|>", "<|end_of_sentence|>", "<|assistant|>", "<|user|>")
+
+SPECIAL_TOKENS: frozenset[str] = frozenset(
+    text for family in _TABLE for text in (*family.tokens, *family.stops) if not text.startswith("[")
+) | frozenset(_ENDS)
+"""Strings that never belong into generated text, of any family."""
+
+_LEAK = re.compile("|".join(sorted(map(re.escape, SPECIAL_TOKENS), key=len, reverse=True)))
+
+
+def family_of(model: str) -> Family | None:
+    """Tell the family from a model's name, or ``None`` if it is not known to do FIM."""
+    name = model.lower()
+    for family in _TABLE:
+        if any(re.search(pattern, name) for pattern in family.models):
+            return family
+    return None
+
+
+def render(family: Family, prompt: Fim) -> str:
+    """Write `prompt` as the raw text that the family was trained on.
+
+    Raises:
+        PromptError: The user's text contains one of the family's special tokens: the model would read it as such.
+    """
+    for part in (prompt.prefix, prompt.suffix):
+        for token in family.tokens:
+            if token in part:
+                raise PromptError(
+                    f"the prompt contains {token!r}, which {family.name} models read as a special token",
+                    hint="take it out of the prompt: nothing can quote it",
+                )
+    before, after = family.prefix + prompt.prefix, family.suffix + prompt.suffix
+    return (before + after if family.order == "PSM" else after + before) + family.middle
+
+
+def render_ids(family: Family, prefix_ids: Sequence[int], suffix_ids: Sequence[int]) -> list[int]:
+    """Write a prompt as token ids, for a family that has `ids`.
+
+    Args:
+        family: The family.
+        prefix_ids: Tokens of the prefix text, without special tokens.
+        suffix_ids: Tokens of the suffix text, without special tokens.
+    """
+    if family.ids is None:
+        raise PromptError(f"{family.name} prompts are written as text, not as ids")
+    begin, suffix, prefix = family.ids
+    return [begin, suffix, *suffix_ids, prefix, *prefix_ids]
+
+
+def cut_leak(text: str) -> tuple[str, bool]:
+    """Cut `text` at the first special token of any family, and say whether there was one."""
+    found = _LEAK.search(text) if "<" in text else None
+    return (text, False) if found is None else (text[: found.start()], True)
