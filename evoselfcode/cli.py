@@ -115,7 +115,7 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--slots", type=click.IntRange(min=1), default=None, help="Generations at once; the rest queues.")
-@click.option("--latency", metavar="TIME", default=None, help="Added to each reply: 50ms, 50ms..200ms, lognormal:80ms,0.5.")
+@click.option("--latency", metavar="TIME", default="0ms", help="Of each reply: 50ms, 50ms..200ms, lognormal:80ms,0.5.")
 @click.option("--fault", "faults", metavar="KIND:SHARE", multiple=True, help="E.g. 429:0.05, drop:0.01, 503@10..20.")
 @click.option(
     "--suffix",
@@ -126,7 +126,7 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="Seeds the faults and latencies.")
 def serve(
-    host: str, port: int, slots: int | None, latency: str | None, faults: tuple[str, ...], suffix: Any, seed: int
+    host: str, port: int, slots: int | None, latency: str, faults: tuple[str, ...], suffix: Any, seed: int
 ) -> None:
     """Serve the embedded model over HTTP, with scripted faults and latencies for rehearsals."""
     from evoselfcode.local import serve as server
@@ -134,7 +134,7 @@ def serve(
     app = server.make_app(
         suffix=suffix,
         slots=slots,
-        latency=server.parse_latency(latency or "0ms"),
+        latency=server.parse_latency(latency),
         faults=tuple(server.parse_fault(fault) for fault in faults),
         seed=seed,
     )
@@ -147,9 +147,7 @@ def _load(path: Path, overrides: tuple[str, ...]) -> RunConfig:
     return RunConfig.from_file(path, overrides=overrides)
 
 
-def _run_stage(
-    stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, new_run: bool, quiet: bool
-) -> None:
+def _run_stage(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, new_run: bool, quiet: bool) -> None:
     """Run a stage with progress, signals and the card at the end."""
     import anyio
 
@@ -164,9 +162,7 @@ def _run_stage(
 
     async def run(stop: Stop) -> Summary:
         with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:
-            return await run_stage(
-                stage, client, config, arms=chosen, new_run=new_run, stop=stop, report=shown.update
-            )
+            return await run_stage(stage, client, config, arms=chosen, new_run=new_run, stop=stop, report=shown.update)
 
     terminal.card(anyio.run(_until_signalled, run))
 

@@ -149,13 +149,13 @@ def card(summary: Summary) -> None:
     console.print(Text(_title(summary), style="bold"))
     console.print(_funnel(summary.meter))
     for line in _totals(summary):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
     for name, rows in summary.files.items():
         path = summary.folder / name
-        console.print(Text(f"{path}  {rows:,} rows", overflow="fold"))
+        console.print(Text(f"{path}  {rows:,} rows"), soft_wrap=True)
         shown = ", ".join(_first_names(path))
         if shown and not name.startswith("combined"):
-            console.print(Text(f"  {shown}, …", style="dim"))
+            console.print(Text(f"  {shown}, …", style="dim"), soft_wrap=True)
 
 
 def _title(summary: Summary) -> str:
@@ -201,6 +201,9 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal.jsonl'}"
     if meter.retries:
         yield f"failed attempts: {_counted(meter.retries)}"
+    repeated = sum(count for (_, reason), count in meter.reasons.items() if reason == "duplicate")
+    if repeated > sum(meter.draws.values()) / 2:
+        yield "more than half of the draws repeat a name: a higher namegen.temperature finds more"
     if summary.damaged:
         yield f"damaged journal lines: {summary.damaged}; their requests were asked again"
 

@@ -136,9 +136,7 @@ class Book:
         return MAX_REQUESTS - self.requests
 
 
-def ask(
-    book: Book, dialect: Dialect, prompt: Fim | L2r, sampling: Sampling
-) -> Steps[Completion | Failure]:
+def ask(book: Book, dialect: Dialect, prompt: Fim | L2r, sampling: Sampling) -> Steps[Completion | Failure]:
     """Send one request; end the preflight where no other request can do better.
 
     Raises:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, Unpack
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -39,6 +39,28 @@ class ChoiceDict(TypedDict):
     text: str
     finish_reason: str | None
     logprob: NotRequired[float]
+
+
+class SamplingOptions(TypedDict, total=False):
+    """How the library calls draw; all keys may be left out.
+
+    Attributes:
+        max_new_tokens: Most tokens of one choice (16).
+        n: Choices (1); asked for one by one where the server cannot give several.
+        temperature: 0 is greedy (1.0).
+        top_p: Nucleus mass in (0, 1] (1.0).
+        stop: A string, or strings, that end a choice and are not part of it.
+        seed: Choice *i* is drawn with ``seed + i``.
+        logprobs: Add each choice's log-probability in nats, where the server gives it.
+    """
+
+    max_new_tokens: int
+    n: int
+    temperature: float
+    top_p: float
+    stop: str | Sequence[str]
+    seed: int
+    logprobs: bool
 
 
 class OpenAICompletionClient:
@@ -184,52 +206,27 @@ class OpenAICompletionClient:
         entered = self._open.pop(asyncio.get_running_loop())
         await entered.opening.__aexit__(exc_type, exc, traceback)
 
-    async def acomplete(
-        self,
-        prompt: str,
-        *,
-        max_new_tokens: int = 16,
-        n: int = 1,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
-        seed: int | None = None,
-        logprobs: bool = False,
-    ) -> list[ChoiceDict]:
-        """Continue `prompt` left-to-right and return `n` choices.
+    async def acomplete(self, prompt: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
+        """Continue `prompt` left-to-right and return ``n`` choices.
 
         Args:
             prompt: Text to continue.
-            max_new_tokens: Most tokens of one choice.
-            n: Choices; asked for one by one where the server cannot give several.
-            temperature: 0 is greedy.
-            top_p: Nucleus mass in (0, 1].
-            stop: Strings that end a choice and are not part of it.
-            seed: Choice *i* is drawn with ``seed + i``.
-            logprobs: Add each choice's log-probability in nats, where the server gives it.
+            sampling: How to draw; see :class:`SamplingOptions`.
 
         Raises:
             CompletionFailed: All attempts failed, or the request was refused.
             EndpointDown: Nothing answers.
             EndpointRefused: The server refuses every request: key, model or URL.
         """
-        sampling = _sampling(max_new_tokens, n, temperature, top_p, stop, seed, logprobs)
-        return await self._ask(L2r(prompt), sampling)
+        return await self._ask(L2r(prompt), _sampling(sampling))
 
-    async def acomplete_fim(
-        self,
-        prefix: str,
-        suffix: str,
-        *,
-        max_new_tokens: int = 16,
-        n: int = 1,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
-        seed: int | None = None,
-        logprobs: bool = False,
-    ) -> list[ChoiceDict]:
-        """Fill in the middle between `prefix` and `suffix`; arguments as in :meth:`acomplete`.
+    async def acomplete_fim(self, prefix: str, suffix: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
+        """Fill in the middle between `prefix` and `suffix` and return ``n`` choices.
+
+        Args:
+            prefix: Text before the middle.
+            suffix: Text after it.
+            sampling: How to draw; see :class:`SamplingOptions`.
 
         Raises:
             FimUnavailable: No way of FIM works on this server with this model.
@@ -237,14 +234,13 @@ class OpenAICompletionClient:
             EndpointDown: Nothing answers.
             EndpointRefused: The server refuses every request: key, model or URL.
         """
-        sampling = _sampling(max_new_tokens, n, temperature, top_p, stop, seed, logprobs)
-        return await self._ask(Fim(prefix, suffix), sampling)
+        return await self._ask(Fim(prefix, suffix), _sampling(sampling))
 
-    def complete(self, prompt: str, **sampling: Any) -> list[ChoiceDict]:
+    def complete(self, prompt: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
         """Do as :meth:`acomplete`, and wait for the result."""
         return run_sync(lambda: self.acomplete(prompt, **sampling))
 
-    def complete_fim(self, prefix: str, suffix: str, **sampling: Any) -> list[ChoiceDict]:
+    def complete_fim(self, prefix: str, suffix: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
         """Do as :meth:`acomplete_fim`, and wait for the result."""
         return run_sync(lambda: self.acomplete_fim(prefix, suffix, **sampling))
 
@@ -263,7 +259,7 @@ class OpenAICompletionClient:
             await anyio.sleep(wait.seconds)
             return True
 
-        steps = retry.attempts(max_attempts=self._max_attempts, random=Random(request.key))
+        steps = retry.attempts(max_attempts=self._max_attempts, random=Random(request.key), outage_limit=60.0)
         result = await retry.drive(steps, lambda: connection.send(request), pause)
         if not isinstance(result, Completion):
             failure = result or Failure("timeout")
@@ -279,23 +275,16 @@ class _Open(msgspec.Struct):
     opening: AbstractAsyncContextManager[Connection]
 
 
-def _sampling(
-    max_new_tokens: int,
-    n: int,
-    temperature: float,
-    top_p: float,
-    stop: Sequence[str],
-    seed: int | None,
-    logprobs: bool,
-) -> Sampling:
+def _sampling(options: SamplingOptions) -> Sampling:
+    stop = options.get("stop", ())
     return Sampling(
-        max_new_tokens=max_new_tokens,
-        n=n,
-        temperature=temperature,
-        top_p=top_p,
+        max_new_tokens=options.get("max_new_tokens", 16),
+        n=options.get("n", 1),
+        temperature=options.get("temperature", 1.0),
+        top_p=options.get("top_p", 1.0),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        seed=seed,
-        logprobs=0 if logprobs else None,
+        seed=options.get("seed"),
+        logprobs=0 if options.get("logprobs") else None,
     )
 
 

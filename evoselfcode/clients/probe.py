@@ -101,9 +101,7 @@ def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -
     raise EndpointRefused(f"the server does not list the model {wish.model!r}", hint=hint)
 
 
-def _left_to_right(
-    wish: Wish, dialect: Dialect, book: Book
-) -> Steps[tuple[str | None, Dialect]]:
+def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str, Dialect]]:
     """Complete the prefix left-to-right; learn n, log-probabilities, stops, usage and chat templating from it."""
     several = wish.n if dialect.l2r == "completions" else 1
     reply = yield from ask(book, dialect, L2r(PREFIX), canary_sampling(several, logprobs=True))
@@ -133,9 +131,7 @@ def _left_to_right(
     return first.text, dialect
 
 
-def _learn_n(
-    wish: Wish, asked: int, refused: str, reply: Completion, dialect: Dialect, book: Book
-) -> Dialect:
+def _learn_n(wish: Wish, asked: int, refused: str, reply: Completion, dialect: Dialect, book: Book) -> Dialect:
     got = len(reply.choices)
     if wish.n == 1:
         return dialect
@@ -158,5 +154,3 @@ def _learn_logprobs(first: Choice, reply: Completion, dialect: Dialect, book: Bo
     if one:
         book.add("usage", "info", "usage counts the tokens of one choice only; totals are multiplied by n")
     return msgspec.structs.replace(dialect, usage_of_one_choice=one)
-
-

@@ -36,9 +36,7 @@ def build(kind: type[T], document: Document) -> T:
     return config
 
 
-def _struct(
-    kind: type[T], data: object, path: Path_, document: Document, problems: list[str]
-) -> T | None:
+def _struct(kind: type[T], data: object, path: Path_, document: Document, problems: list[str]) -> T | None:
     """Check one section; its problems are added to `problems`."""
     if data is None:
         data = {}

@@ -58,6 +58,7 @@ def _compose_node(self: yaml.SafeLoader, parent: yaml.Node | None, index: int) -
 
 _NoAliases.compose_node = _compose_node  # type: ignore[method-assign, assignment]
 
+
 def read_file(path: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> Document:
     """Read `path` with what it extends, apply `overrides`, fill in the environment.
 
@@ -223,4 +224,6 @@ def _override(document: Document, override: str) -> None:
             inner[part] = {}
         inner = inner[part]
     inner[path[-1]] = value
+    for end in range(1, len(path)):
+        document.places.setdefault(path[:end], f"--set {override}")
     document.places[path] = f"--set {override}"

@@ -26,12 +26,10 @@ DEFAULT_TEMPLATE = 'def {func_name}():\n    """\n    {description}\n    """\n'
 
 FimModeKey = Literal["auto", "suffix", "chat", "sentinel", "infill", "vendor", "ollama", "none"]
 
-
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+_Positive = Annotated[float, Meta(gt=0)]
 
 
-class Fim(_Section):
+class Fim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How fill-in-the-middle is asked for."""
 
     mode: Annotated[
@@ -40,7 +38,7 @@ class Fim(_Section):
     ] = "auto"
     use_chat_for_fim: Annotated[
         bool,
-        Meta(description="With mode auto: try prefix and suffix as chat fields first (true) or `suffix` first (false)."),
+        Meta(description="With mode auto: try the chat fields first (true) or `suffix` first (false)."),
     ] = False
     prefix_key: Annotated[str, Meta(min_length=1, description="Chat field that carries the prefix.")] = "prefix"
     suffix_key: Annotated[str, Meta(min_length=1, description="Chat field that carries the suffix.")] = "suffix"
@@ -50,7 +48,7 @@ class Fim(_Section):
     ] = None
 
 
-class Api(_Section):
+class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the model is and how hard it may be asked."""
 
     base_url: Annotated[
@@ -64,15 +62,15 @@ class Api(_Section):
         str, Meta(description="Bearer token; write ${NAME} to read it from the environment. Never shown.")
     ] = ""
     timeout: Annotated[
-        float | None,
-        Meta(gt=0, description="Seconds for one attempt; null allows 120 s and a tenth of a second per new token."),
+        _Positive | None,
+        Meta(description="Seconds for one attempt; null allows 120 s and a tenth of a second per new token."),
     ] = None
     max_attempts: Annotated[
         int, Meta(ge=1, le=20, description="Attempts of one request that may fail on their own account.")
     ] = 5
     concurrency: Annotated[int, Meta(ge=1, le=4096, description="Requests in flight at once.")] = 64
     requests_per_second: Annotated[
-        float | None, Meta(gt=0, description="Most requests started in one second; null is no limit.")
+        _Positive | None, Meta(description="Most requests started in one second; null is no limit.")
     ] = None
     outage_limit: Annotated[
         float, Meta(ge=0, description="Seconds to wait for an endpoint that is away before the run ends.")
@@ -80,7 +78,7 @@ class Api(_Section):
     fim: Fim = Fim()
 
 
-class FimPrompt(_Section):
+class FimPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What stands around the name in the FIM arm."""
 
     prefix: Annotated[
@@ -93,7 +91,7 @@ class FimPrompt(_Section):
         return f"{global_prefix}def " if self.prefix is None else self.prefix
 
 
-class L2rPrompt(_Section):
+class L2rPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What stands before the name in the L2R arm."""
 
     prompt: Annotated[
@@ -105,14 +103,14 @@ class L2rPrompt(_Section):
         return f"{global_prefix}def " if self.prompt is None else self.prompt
 
 
-class Funcname(_Section):
+class Funcname(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The prompts of the two arms."""
 
     fim: FimPrompt = FimPrompt()
     l2r: L2rPrompt = L2rPrompt()
 
 
-class Codegen(_Section):
+class Codegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The prompt that asks for a function's code."""
 
     template: Annotated[
@@ -128,8 +126,8 @@ class Codegen(_Section):
         return global_prefix + DEFAULT_TEMPLATE if self.template is None else self.template
 
 
-class Prompts(_Section):
-    """The text that is sent. A prompt that is given is used verbatim; one that is left out begins with global_prefix."""
+class Prompts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The text that is sent: a prompt that is given verbatim, one that is left out beginning with global_prefix."""
 
     global_prefix: Annotated[
         str,
@@ -149,7 +147,7 @@ class Prompts(_Section):
 _Stop = Annotated[str, Meta(min_length=1)]
 
 
-class Namegen(_Section):
+class Namegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How function names are drawn."""
 
     num_requests: Annotated[int, Meta(ge=1, description="Requests per arm; each gives n draws.")] = 250
@@ -163,37 +161,35 @@ class Namegen(_Section):
     stop: Annotated[
         tuple[_Stop, ...], Meta(max_length=16, description="Strings that end a draw; not part of its text.")
     ] = ("(", " ", "\n")
-    weaklist: Annotated[
-        tuple[str, ...], Meta(description="Names that are dropped, compared exactly.")
-    ] = WEAK_NAMES
-    logprobs: Annotated[
-        bool, Meta(description="Ask for each name's log-probability, where the server gives it.")
-    ] = True
+    weaklist: Annotated[tuple[str, ...], Meta(description="Names that are dropped, compared exactly.")] = WEAK_NAMES
+    logprobs: Annotated[bool, Meta(description="Ask for each name's log-probability, where the server gives it.")] = (
+        True
+    )
 
 
-class Filters(_Section):
+class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept."""
 
-    name_regex: Annotated[
-        str, Meta(description="Regular expression that a name must match.")
-    ] = "^[a-z_][a-z0-9_]{2,64}$"
+    name_regex: Annotated[str, Meta(description="Regular expression that a name must match.")] = (
+        "^[a-z_][a-z0-9_]{2,64}$"
+    )
     min_code_len: Annotated[int, Meta(ge=0, description="Fewest characters of a function's code.")] = 16
     enable_ast: Annotated[bool, Meta(description="Drop code that Python cannot parse.")] = True
     enable_ruff: Annotated[bool, Meta(description="Drop code in which ruff finds errors.")] = False
 
 
-class Output(_Section):
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where results go."""
 
-    dir: Annotated[
-        str, Meta(min_length=1, description="Folder of all output, relative to the working directory.")
-    ] = "data/generated"
+    dir: Annotated[str, Meta(min_length=1, description="Folder of all output, relative to the working directory.")] = (
+        "data/generated"
+    )
     heartbeat_seconds: Annotated[
         float, Meta(gt=0, description="Seconds between progress lines where there is no terminal.")
     ] = 30.0
 
 
-class RunConfig(_Section):
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration of a run.
 
     Build one with :meth:`from_file` or :meth:`from_mapping`, which check it; the constructor does not.
@@ -209,9 +205,7 @@ class RunConfig(_Section):
     output: Output = Output()
 
     @classmethod
-    def from_file(
-        cls, path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
-    ) -> Self:
+    def from_file(cls, path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Self:
         """Read a YAML file, with what it extends.
 
         Args:
@@ -240,7 +234,7 @@ class RunConfig(_Section):
 
     def to_public(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, with the key masked."""
-        document: dict[str, Any] = msgspec.to_builtins(self)
+        document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         if self.api.api_key:
             document["api"]["api_key"] = "***"
         return document

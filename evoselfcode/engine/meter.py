@@ -101,3 +101,11 @@ class Meter:
         if self.fresh == 0 or elapsed <= 0:
             return None
         return self.remaining * elapsed / self.fresh
+
+    def counts(self) -> dict[str, int]:
+        """Return the totals under one name each, such as ``FIM.dropped.duplicate``."""
+        counts = {"planned": self.planned, "settled": self.settled, "dead": self.dead}
+        for arm, draws in sorted(self.draws.items()):
+            counts |= {f"{arm}.draws": draws, f"{arm}.kept": self.kept[arm]}
+        counts |= {f"{arm}.dropped.{reason}": count for (arm, reason), count in sorted(self.reasons.items())}
+        return counts | {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}

@@ -101,9 +101,7 @@ async def outcomes(
             host.exception()  # retrieved: it was raised above, or the caller left before it could matter
 
 
-async def _host(
-    plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[Outcome | None], workers: int
-) -> None:
+async def _host(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[Outcome | None], workers: int) -> None:
     """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited."""
     try:
         async with anyio.create_task_group() as group:
@@ -153,9 +151,7 @@ async def _take(ready: asyncio.Queue[Outcome | None]) -> tuple[list[Outcome], bo
 class _Settler:
     """Drives one request to its outcome, as the retry policy says."""
 
-    def __init__(
-        self, send: Sender, gate: Gate, seed: int, max_attempts: int, outage_limit: float, stop: Stop
-    ) -> None:
+    def __init__(self, send: Sender, gate: Gate, seed: int, max_attempts: int, outage_limit: float, stop: Stop) -> None:
         self._send = send
         self._gate = gate
         self._seed = seed
@@ -206,7 +202,8 @@ def _raise_if_the_run_ends(failure: Failure) -> None:
     action = retry.policy(failure.kind)
     status = "" if failure.status is None else f" (HTTP {failure.status})"
     if action == "stop_run":
-        raise EndpointRefused(f"the endpoint refuses the requests{status}: {failure.message}", hint=_HINTS[failure.kind])
+        said = f"the endpoint refuses the requests{status}: {failure.message}"
+        raise EndpointRefused(said, hint=_HINTS[failure.kind])
     if action == "wait":
         raise EndpointDown(
             f"the endpoint was away for too long, last failure {failure.kind}{status}: {failure.message}",

@@ -166,7 +166,7 @@ def make_choice(
         return Failure("bad_reply", "a choice has no finish_reason", 200)
     if ending in _RETRIED_ENDINGS:
         return Failure(_RETRIED_ENDINGS[ending], f"the server ended a choice with {ending!r}", 200)
-    strings, logprobs = tokens if tokens else (None, None)
+    strings, logprobs = tokens or (None, None)
     return Choice(text, _ENDINGS.get(ending, ending), strings, logprobs)
 
 

@@ -25,6 +25,7 @@ FimMode = Literal["suffix", "chat", "sentinel", "infill", "vendor", "ollama", "n
 L2rMode = Literal["completions", "vendor", "ollama"]
 """How L2R is asked for: ``/v1/completions``, the vendor's FIM endpoint without suffix, Ollama ``raw: true``."""
 
+
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """How to talk to one server.
 

@@ -53,17 +53,17 @@ _CODES: dict[str, FailureKind] = {
 }
 """``code``, ``type`` or ``error_type`` fields that say more than the status."""
 
-PHRASES: tuple[tuple[re.Pattern[str], FailureKind], ...] = (
-    (re.compile(r"maximum context length|context (size|length|window)|max_model_len|too long", re.I), "too_long"),
-    (re.compile(r"'max_tokens' or 'max_completion_tokens' is too large", re.I), "too_long"),
-    (re.compile(r"\bsuffix\b|does not support insert|infill is not supported", re.I), "unsupported"),
-    (re.compile(r"\bn must be 1\b|field 'n'|\bn\b.*greater than 1|only.*\bn\b ?= ?1|best_of", re.I), "unsupported"),
-    (re.compile(r"logprobs?\b.*(not|un)\s?(supported|available)|max_logprobs", re.I), "unsupported"),
+PHRASES: tuple[tuple[str, FailureKind], ...] = (
+    (r"maximum context length|context (size|length|window)|max_model_len|too long", "too_long"),
+    (r"'max_tokens' or 'max_completion_tokens' is too large", "too_long"),
+    (r"\bsuffix\b|does not support insert|infill is not supported", "unsupported"),
+    (r"\bn must be 1\b|field 'n'|\bn\b.*greater than 1|only.*\bn\b ?= ?1|best_of", "unsupported"),
+    (r"logprobs?\b.*(not|un)\s?(supported|available)|max_logprobs", "unsupported"),
 )
 """What a 400 or 422 says in prose where it has no field for it."""
 
-_LOADING = re.compile(r"\bloading\b", re.I)
-_MODEL = re.compile(r"\bmodel\b", re.I)
+_LOADING = re.compile(r"\bloading\b", re.IGNORECASE)
+_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
@@ -74,12 +74,19 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     if told and (status in (400, 404, 422, 501) or (told == "payment" and status == 429)):
         kind = told
     elif status in (400, 422):
-        kind = next((refined for phrase, refined in PHRASES if phrase.search(message)), kind)
+        kind = _refine(message, kind)
     elif status == 404 and _MODEL.search(message):
         kind = "no_model"
     elif status == 503 and _LOADING.search(message):
         kind = "loading"
     return Failure(kind, message or _plain(body) or f"HTTP {status}", status, retry_after(headers))
+
+
+def _refine(message: str, kind: FailureKind) -> FailureKind:
+    for phrase, refined in PHRASES:
+        if re.search(phrase, message, re.IGNORECASE):
+            return refined
+    return kind
 
 
 def _by_class(status: int) -> FailureKind:

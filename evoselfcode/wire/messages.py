@@ -37,9 +37,7 @@ def call(request: Request, dialect: Dialect, where: Endpoint, *, ids: list[int] 
     return Call("POST", base + path, orjson.dumps(document))
 
 
-def _message(
-    request: Request, dialect: Dialect, mode: str, ids: list[int] | None
-) -> tuple[str, dict[str, Any]]:
+def _message(request: Request, dialect: Dialect, mode: str, ids: list[int] | None) -> tuple[str, dict[str, Any]]:
     prompt, sampling = request.prompt, request.sampling
     match mode:
         case "vendor":

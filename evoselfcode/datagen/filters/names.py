@@ -88,7 +88,7 @@ class NameJudge:
 
 
 def _leaks(candidate: Candidate) -> bool:
-    return cut_leak(None, candidate.raw_text)[1]
+    return cut_leak(candidate.raw_text)[1]
 
 
 def _rest(candidate: Candidate) -> str:

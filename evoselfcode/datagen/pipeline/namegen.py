@@ -126,12 +126,11 @@ def stream_funcnames(
     return stream(NAMES, client, config, _arm(mode))
 
 
-def generate_funcnames_fim(
-    client: OpenAICompletionClient, config: RunConfig, mode: Arm = "FIM"
-) -> list[NameRow]:
+def generate_funcnames_fim(client: OpenAICompletionClient, config: RunConfig, mode: Arm = "FIM") -> list[NameRow]:
     """Generate function names in one mode and return those that were kept, in the order of the plan.
 
-    The same answers give the same list, whatever their order over the network. The sync twin of :func:`stream_funcnames`; works in scripts, in threads and inside a running event loop.
+    The same answers give the same list, whatever their order over the network. The sync twin of
+    :func:`stream_funcnames`; works in scripts, in threads and inside a running event loop.
 
     Args:
         client: The client to ask with.

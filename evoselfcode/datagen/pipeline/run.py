@@ -7,7 +7,7 @@ asks (:class:`evoselfcode.datagen.pipeline.stage.Stage`) and how progress is sho
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
 from evoselfcode.engine import Gate, GateStatistics, Meter, Stop
 from evoselfcode.errors import Interrupted, RunMismatch
-from evoselfcode.records import Arm, Completion, Request
+from evoselfcode.records import Arm, Request
 from evoselfcode.storage import (
     Damage,
     Entry,
@@ -113,7 +113,7 @@ async def run_stage(
 
 
 def _refuse_other_settings(folder: RunFolder, manifest: Manifest, config: RunConfig) -> None:
-    now, then = msgspec.to_builtins(config.fingerprint()), manifest.fingerprint
+    now, then = config.fingerprint(), manifest.fingerprint
     changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
     if changed:
         lines = [f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in changed]
@@ -237,9 +237,7 @@ class _Run:
         self._summary.sent = True
         gate = Gate(self._config.api.concurrency, self._config.api.requests_per_second)
         plan = (request for request in self._plan(findings) if _compact(request.key) not in self._settled)
-        batches = judged(
-            self._stage, self._config, connection, plan, self._judges, gate=gate, stop=self._stop
-        )
+        batches = judged(self._stage, self._config, connection, plan, self._judges, gate=gate, stop=self._stop)
         journal = Journal(self._folder.journal)
         try:
             async with aclosing(batches):
@@ -280,14 +278,14 @@ class _Run:
             Manifest(
                 stage=self._stage.name,
                 versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-                fingerprint=msgspec.to_builtins(self._config.fingerprint()),
-                config=msgspec.to_builtins(self._config.to_public()),
+                fingerprint=self._config.fingerprint(),
+                config=self._config.to_public(),
                 base_url=self._client.base_url,
                 preflight=msgspec.to_builtins(findings),
                 started=self._started,
                 updated=_now(),
                 state=state,
-                counts=_counts(meter),
+                counts=meter.counts(),
             ),
         )
 
@@ -296,15 +294,6 @@ def _compact(key: str) -> bytes:
     """Return a key in half the memory: a run may hold millions of them."""
     digest, _, part = key.partition(".")
     return bytes.fromhex(digest) + part.encode()
-
-
-def _counts(meter: Meter) -> dict[str, int]:
-    counts = {"planned": meter.planned, "settled": meter.settled, "dead": meter.dead}
-    for arm, draws in sorted(meter.draws.items()):
-        counts |= {f"{arm}.draws": draws, f"{arm}.kept": meter.kept[arm]}
-    dropped: Mapping[tuple[str, str], int] = meter.reasons
-    counts |= {f"{arm}.dropped.{reason}": count for (arm, reason), count in sorted(dropped.items())}
-    return counts | {"prompt_tokens": meter.prompt_tokens, "completion_tokens": meter.completion_tokens}
 
 
 def _now() -> str:

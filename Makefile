@@ -1,0 +1,27 @@
+.DEFAULT_GOAL := help
+.PHONY: help names test check test-real reference lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+names:  ## Generate function names with the embedded model (installs into .venv first)
+	@scripts/install run
+	.venv/bin/python -m evoselfcode.cli datagen-names --config configs/datagen.yaml
+
+test:  ## Run the tests (installs into .venv first)
+	@scripts/test
+
+check:  ## Lint, format and types
+	@scripts/check
+
+test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
+	@scripts/test-real
+
+reference:  ## Write the configuration reference anew
+	.venv/bin/python scripts/write_config_reference.py
+
+lock:  ## Write the hash-locked requirement files anew
+	@scripts/lock
+
+clean:  ## Remove what the other targets made, but not data/generated
+	rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,218 @@
+"""Answer HTTP requests without HTTP: method, path and body in, status, headers and body out.
+
+This file decides the routes and the shape of every reply. It refuses to know where the bytes come from: a socket
+(:mod:`evoselfcode.local.serve`) or the same process. The same request with a seed gets the same bytes, which is why
+``created`` is 0.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Any, Literal
+
+import orjson
+
+from evoselfcode import __version__
+from evoselfcode.errors import UsageError
+from evoselfcode.local.model import MODEL_ID, EmbeddedModel
+from evoselfcode.local.protocol import (
+    FIM_MIDDLE,
+    FIM_PREFIX,
+    FIM_SUFFIX,
+    MAX_MODEL_LEN,
+    ChatBody,
+    CompletionBody,
+    Refused,
+    TokenizeBody,
+    as_prompt,
+    check_length,
+    parse,
+)
+from evoselfcode.local.sampler import Draft
+from evoselfcode.records import Fim, Prompt, Sampling
+
+SuffixPolicy = Literal["honour", "refuse", "ignore"]
+"""What to do with the ``suffix`` field: fill in the middle; answer 400 as vLLM does; act as if it were not there."""
+
+Reply = tuple[int, dict[str, str], bytes]
+"""Status, headers, body."""
+
+_SENTINELS = {FIM_PREFIX: 24, FIM_SUFFIX: 25, FIM_MIDDLE: 26}  # numbers that no token of the model has
+_SPLIT = re.compile("(" + "|".join(map(re.escape, _SENTINELS)) + ")")
+_JSON = {"content-type": "application/json"}
+
+_Scored = tuple[str, float, str]
+
+
+def answer(method: str, path: str, body: bytes, *, suffix: SuffixPolicy = "honour") -> Reply:
+    """Answer one request as a vLLM server with this model would.
+
+    Args:
+        method: ``GET`` or ``POST``.
+        path: Path without the host; a query string is ignored.
+        body: Request body.
+        suffix: What to do with the ``suffix`` field of ``/v1/completions``.
+
+    Returns:
+        Status, headers and body. Whatever the body holds, no exception leaves this function.
+    """
+    path = path.partition("?")[0]
+    try:
+        if path not in _METHODS:
+            raise Refused("Not Found", status=404, type_="NotFoundError")
+        if _METHODS[path] != method:
+            raise Refused("Method Not Allowed", status=405, type_="MethodNotAllowedError")
+        if path == "/health":
+            return 200, {}, b""
+        reply = _GET[path]() if method == "GET" else _post(path, body, suffix)
+        return 200, _JSON, orjson.dumps(reply)
+    except Refused as refused:
+        return refused.status, _JSON, error_body(refused.status, refused.message, refused.type, refused.param)
+    except UsageError as error:
+        return 500, _JSON, error_body(500, error.message, "InternalServerError")
+
+
+def error_body(status: int, message: str, type_: str, param: str | None = None) -> bytes:
+    """Write vLLM's error envelope (0.10.2 and later)."""
+    shown = message.encode("utf-8", "replace").decode()
+    return orjson.dumps({"error": {"message": shown, "type": type_, "param": param, "code": status}})
+
+
+def _models() -> dict[str, Any]:
+    card = {
+        "id": MODEL_ID,
+        "object": "model",
+        "created": 0,
+        "owned_by": "evoselfcode",
+        "root": MODEL_ID,
+        "parent": None,
+        "max_model_len": MAX_MODEL_LEN,
+    }
+    return {"object": "list", "data": [card]}
+
+
+def _version() -> dict[str, Any]:
+    return {"version": __version__}
+
+
+_GET: dict[str, Callable[[], dict[str, Any]]] = {"/v1/models": _models, "/version": _version}
+_METHODS = dict.fromkeys([*_GET, "/health"], "GET") | dict.fromkeys(
+    ["/v1/completions", "/v1/chat/completions", "/tokenize"], "POST"
+)
+
+
+def _post(path: str, body: bytes, suffix: SuffixPolicy) -> dict[str, Any]:
+    if path == "/tokenize":
+        return _tokenize(parse(body, TokenizeBody))
+    reply = (
+        _completions(parse(body, CompletionBody), suffix) if path == "/v1/completions" else _chat(parse(body, ChatBody))
+    )
+    return {"id": f"cmpl-{blake2b(body, digest_size=12).hexdigest()}", "created": 0, "model": MODEL_ID, **reply}
+
+
+def _completions(body: CompletionBody, policy: SuffixPolicy) -> dict[str, Any]:
+    if body.suffix is not None and policy == "refuse":
+        raise Refused("suffix is not currently supported")
+    if policy == "ignore":
+        body.suffix = None
+    sampling, texts = body.sampling(), body.prompts()
+    prompts = [as_prompt(text, body.suffix) for text in texts]
+    if body.echo and any(isinstance(prompt, Fim) for prompt in prompts):
+        raise Refused("echo is not supported with a suffix", param="echo")
+    model = EmbeddedModel.load()
+    for prompt in prompts:
+        check_length(model, prompt, sampling.max_new_tokens)
+    choices: list[dict[str, Any]] = []
+    drawn = 0
+    for text, prompt in zip(texts, prompts, strict=True):
+        said = model.charged(text) if body.echo and sampling.logprobs is not None else []
+        for draft in model.drafts(prompt, sampling):
+            scored = [*said, *_scored(draft)]
+            choices.append({
+                "index": len(choices),
+                "text": text + draft.text if body.echo else draft.text,
+                "logprobs": _legacy(model, scored, sampling.logprobs),
+                "finish_reason": draft.finish,
+                "stop_reason": None,
+            })  # fmt: skip
+            drawn += draft.drawn
+    return {"object": "text_completion", "choices": choices, "usage": _usage(model, prompts, drawn)}
+
+
+def _chat(body: ChatBody) -> dict[str, Any]:
+    sampling, prompt = body.sampling(), body.prompt()
+    model = EmbeddedModel.load()
+    check_length(model, prompt, sampling.max_new_tokens)
+    drafts = model.drafts(prompt, sampling)
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": draft.text},
+            "logprobs": _content(model, draft, sampling),
+            "finish_reason": draft.finish,
+        }
+        for index, draft in enumerate(drafts)
+    ]
+    usage = _usage(model, [prompt], sum(draft.drawn for draft in drafts))
+    return {"object": "chat.completion", "choices": choices, "usage": usage}
+
+
+def _tokenize(body: TokenizeBody) -> dict[str, Any]:
+    model = EmbeddedModel.load()
+    tokens = [
+        number
+        for part in _SPLIT.split(body.prompt)
+        for number in ([_SENTINELS[part]] if part in _SENTINELS else model.tokenize(part))
+    ]
+    return {"count": len(tokens), "max_model_len": MAX_MODEL_LEN, "tokens": tokens, "token_strs": None}
+
+
+def _usage(model: EmbeddedModel, prompts: list[Prompt], drawn: int) -> dict[str, int]:
+    asked = sum(model.count_prompt(prompt) for prompt in prompts)
+    return {"prompt_tokens": asked, "completion_tokens": drawn, "total_tokens": asked + drawn}
+
+
+def _scored(draft: Draft) -> Iterator[_Scored]:
+    return zip(draft.tokens, draft.logprobs, draft.contexts, strict=False)
+
+
+def _legacy(model: EmbeddedModel, scored: list[_Scored], count: int | None) -> dict[str, Any] | None:
+    """Write log-probabilities as four arrays; the alternatives hold the token itself too, so `count` + 1 at most."""
+    if count is None:
+        return None
+    offsets = [0]
+    for token, _, _ in scored:
+        offsets.append(offsets[-1] + len(token))
+    return {
+        "tokens": [token for token, _, _ in scored],
+        "token_logprobs": [logprob for _, logprob, _ in scored],
+        "top_logprobs": [{**_alternatives(model, context, count), token: lp} for token, lp, context in scored],
+        "text_offset": offsets[:-1],
+    }
+
+
+def _content(model: EmbeddedModel, draft: Draft, sampling: Sampling) -> dict[str, Any] | None:
+    """Write log-probabilities as a list, as chat replies do."""
+    count = sampling.logprobs
+    if count is None:
+        return None
+    return {
+        "content": [
+            {
+                **_entry(token, logprob),
+                "top_logprobs": [_entry(*item) for item in _alternatives(model, context, count).items()],
+            }
+            for token, logprob, context in _scored(draft)
+        ]
+    }
+
+
+def _entry(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+
+
+def _alternatives(model: EmbeddedModel, context: str, count: int) -> dict[str, float]:
+    return {token: math.log(p) for token, p in model.likeliest(context, count).items()}
