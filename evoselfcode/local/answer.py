@@ -59,16 +59,8 @@ def answer(method: str, path: str, body: bytes, *, suffix: SuffixPolicy = "honou
     Returns:
         Status, headers and body. Whatever the body holds, no exception leaves this function.
     """
-    path = path.partition("?")[0]
     try:
-        if path not in _METHODS:
-            raise Refused("Not Found", status=404, type_="NotFoundError")
-        if _METHODS[path] != method:
-            raise Refused("Method Not Allowed", status=405, type_="MethodNotAllowedError")
-        if path == "/health":
-            return 200, {}, b""
-        reply = _GET[path]() if method == "GET" else _post(path, body, suffix)
-        return 200, _JSON, orjson.dumps(reply)
+        return _routed(method, path.partition("?")[0], body, suffix)
     except Refused as refused:
         return refused.status, _JSON, error_body(refused.status, refused.message, refused.type, refused.param)
     except UsageError as error:
@@ -102,6 +94,16 @@ _GET: dict[str, Callable[[], dict[str, Any]]] = {"/v1/models": _models, "/versio
 _METHODS = dict.fromkeys([*_GET, "/health"], "GET") | dict.fromkeys(
     ["/v1/completions", "/v1/chat/completions", "/tokenize"], "POST"
 )
+
+
+def _routed(method: str, path: str, body: bytes, suffix: SuffixPolicy) -> Reply:
+    if path not in _METHODS:
+        raise Refused("Not Found", status=404, type_="NotFoundError")
+    if _METHODS[path] != method:
+        raise Refused("Method Not Allowed", status=405, type_="MethodNotAllowedError")
+    if path == "/health":
+        return 200, {}, b""
+    return 200, _JSON, orjson.dumps(_GET[path]() if method == "GET" else _post(path, body, suffix))
 
 
 def _post(path: str, body: bytes, suffix: SuffixPolicy) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class CompletionBody(_Sampled, kw_only=True):
             Refused: There is none, one is empty, or there are too many.
         """
         prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        if not prompts or not all(prompts) and not self.suffix:
+        if not prompts or (not all(prompts) and not self.suffix):
             _refuse("Either prompt or prompt_embeds must be provided and non-empty.", "prompt")
         if len(prompts) * (self.n or 1) > _MAX_CHOICES:
             _refuse(f"at most {_MAX_CHOICES} choices can be asked for at once", "prompt")

@@ -1,0 +1,273 @@
+"""The pool: every request comes to one outcome, waits hold no slot, and nothing stays behind however it is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+
+import anyio
+import pytest
+
+from evoselfcode.engine import Gate, Stop, outcomes
+from evoselfcode.errors import EndpointDown, EndpointRefused
+from evoselfcode.records import Choice, Completion, Failure, L2r, Outcome, Request, Sampling
+
+DONE = Completion((Choice("x", "stop"),))
+
+
+def requests(count: int) -> Iterator[Request]:
+    for number in range(count):
+        yield Request(key=f"{number:04x}", prompt=L2r("p"), sampling=Sampling(max_new_tokens=1), number=number)
+
+
+async def collect(
+    send: Callable[[Request], Awaitable[Completion | Failure]], count: int = 20, **options: object
+) -> list[Outcome]:
+    gate = options.pop("gate", None) or Gate(4)
+    found: list[Outcome] = []
+    async for batch in outcomes(requests(count), send, gate, workers=6, **options):  # type: ignore[arg-type]
+        found += batch
+    return found
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waits take no time; the seconds that were asked for are noted."""
+    waits: list[float] = []
+
+    async def wait(self: Stop, seconds: float) -> bool:
+        waits.append(seconds)
+        await anyio.lowlevel.checkpoint()
+        return self.is_set()
+
+    monkeypatch.setattr(Stop, "wait", wait)
+    return waits
+
+
+async def test_every_request_comes_to_one_outcome() -> None:
+    async def send(request: Request) -> Completion | Failure:
+        await anyio.lowlevel.checkpoint()
+        return DONE
+
+    found = await collect(send)
+    assert sorted(outcome.request.number for outcome in found) == list(range(20))
+    assert {outcome.attempts for outcome in found} == {1}
+
+
+async def test_a_row_costs_at_most_max_attempts(no_waiting: list[float]) -> None:
+    """R1: 100 rows that always fail with 500 cost 500 requests. Sabotage: count no server error as spent."""
+    sent: Counter[str] = Counter()
+
+    async def send(request: Request) -> Completion | Failure:
+        sent[request.key] += 1
+        return Failure("server_error", "boom", 500)
+
+    found = await collect(send, count=100)
+    assert sum(sent.values()) == 500
+    assert max(sent.values()) == 5
+    assert all(isinstance(outcome.result, Failure) for outcome in found)
+    assert {outcome.failures for outcome in found} == {("server_error",) * 5}
+
+
+async def test_deterministic_refusals_are_not_repeated(no_waiting: list[float]) -> None:
+    async def send(request: Request) -> Completion | Failure:
+        return Failure("too_long", "", 400)
+
+    assert {outcome.attempts for outcome in await collect(send)} == {1}
+    assert not no_waiting
+
+
+async def test_a_waiting_request_holds_no_slot() -> None:
+    """With one slot, a request that waits for its retry lets the others pass. Sabotage: pause inside the gate."""
+    order: list[int] = []
+    first_failed = anyio.Event()
+
+    async def send(request: Request) -> Completion | Failure:
+        order.append(request.number)
+        if request.number == 0 and not first_failed.is_set():
+            first_failed.set()
+            return Failure("rate_limited", "", 429, retry_after=0.05)
+        await anyio.lowlevel.checkpoint()
+        return DONE
+
+    found = await collect(send, count=5, gate=Gate(1))
+    assert len(found) == 5
+    assert order[-1] == 0
+
+
+async def test_outages_spend_no_attempts(no_waiting: list[float]) -> None:
+    """R2: more refused connections than max_attempts, and no row is lost."""
+    refused = 0
+
+    async def send(request: Request) -> Completion | Failure:
+        nonlocal refused
+        if refused < 200:
+            refused += 1
+            return Failure("connect", "refused")
+        return DONE
+
+    found = await collect(send, outage_limit=1e9)
+    assert all(isinstance(outcome.result, Completion) for outcome in found)
+
+
+async def test_an_outage_past_its_limit_ends_the_run(no_waiting: list[float]) -> None:
+    async def send(request: Request) -> Completion | Failure:
+        return Failure("connect", "Connection refused")
+
+    with pytest.raises(EndpointDown, match="Connection refused"):
+        await collect(send, outage_limit=30.0)
+
+
+@pytest.mark.parametrize("kind", ["auth", "payment", "no_model", "no_route"])
+async def test_what_every_request_would_meet_ends_the_run(kind: str) -> None:
+    """R11: requests at most those in flight. Sabotage: give the row up instead."""
+    sent = 0
+
+    async def send(request: Request) -> Completion | Failure:
+        nonlocal sent
+        sent += 1
+        await anyio.lowlevel.checkpoint()
+        return Failure(kind, "no", 401)  # type: ignore[arg-type]
+
+    with pytest.raises(EndpointRefused):
+        await collect(send, count=1000)
+    assert sent <= 8
+
+
+async def test_outcomes_settled_before_the_end_are_delivered_first() -> None:
+    async def send(request: Request) -> Completion | Failure:
+        return DONE if request.number < 3 else Failure("auth", "no", 401)
+
+    found: list[int] = []
+
+    async def collect_numbers() -> None:
+        async for batch in outcomes(requests(10), send, Gate(1), workers=1):
+            found.extend(outcome.request.number for outcome in batch)
+
+    with pytest.raises(EndpointRefused):
+        await collect_numbers()
+    assert found == [0, 1, 2]
+
+
+async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> None:
+    """Sabotage: list(plan) at the start, or an unbounded queue."""
+    pulled = 0
+
+    def plan() -> Iterator[Request]:
+        nonlocal pulled
+        for request in requests(100_000):
+            pulled += 1
+            yield request
+
+    async def send(request: Request) -> Completion | Failure:
+        return DONE
+
+    stream = outcomes(plan(), send, Gate(4), workers=4)
+    await anext(stream)
+    for _ in range(50):
+        await anyio.lowlevel.checkpoint()
+    assert pulled <= 40
+    await stream.aclose()
+
+
+async def test_stop_lets_attempts_in_flight_end_and_starts_none() -> None:
+    stop, release, sent = Stop(), anyio.Event(), 0
+
+    async def send(request: Request) -> Completion | Failure:
+        nonlocal sent
+        sent += 1
+        await release.wait()
+        return DONE
+
+    found: list[Outcome] = []
+
+    async def run() -> None:
+        async for batch in outcomes(requests(100), send, Gate(4), workers=6, stop=stop):
+            found.extend(batch)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        stop.set()
+        release.set()
+    assert sent == 4
+    assert len(found) == 4
+
+
+async def test_stop_ends_waits_without_an_outcome() -> None:
+    stop = Stop()
+
+    async def send(request: Request) -> Completion | Failure:
+        return Failure("overloaded", "", 503, retry_after=200.0)
+
+    async with anyio.create_task_group() as group:
+
+        async def run() -> None:
+            assert [batch async for batch in outcomes(requests(3), send, Gate(4), workers=4, stop=stop)] == [[]]
+
+        group.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        stop.set()
+
+
+async def test_a_tick_without_news_yields_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evoselfcode.engine.pool.TICK", 0.001)
+    release = anyio.Event()
+
+    async def send(request: Request) -> Completion | Failure:
+        await release.wait()
+        return DONE
+
+    stream = outcomes(requests(1), send, Gate(1), workers=1)
+    assert await anext(stream) == []
+    release.set()
+    while not await anext(stream):
+        pass
+    await stream.aclose()
+
+
+def leftovers() -> set[asyncio.Task[object]]:
+    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["break", "raise", "cancel", "aclose"])
+async def test_leaving_early_leaves_nothing_behind(how: str) -> None:
+    """Sabotage: do not await the host task in ``outcomes``."""
+    gate, running = Gate(4), 0
+
+    async def send(request: Request) -> Completion | Failure:
+        nonlocal running
+        running += 1
+        try:
+            await anyio.sleep(0 if request.number < 10 else 60)
+        finally:
+            running -= 1
+        return DONE
+
+    async def consume(scope: anyio.CancelScope) -> None:
+        stream = outcomes(requests(1000), send, gate, workers=6)
+        try:
+            async for _ in stream:
+                if how == "raise":
+                    raise ValueError
+                if how == "cancel":
+                    scope.cancel()
+                else:
+                    break
+        finally:
+            if how != "break":
+                with anyio.CancelScope(shield=True):
+                    await stream.aclose()
+
+    before = leftovers()
+    with anyio.CancelScope() as scope:
+        try:
+            await consume(scope)
+        except ValueError:
+            assert how == "raise"
+    for _ in range(20):  # a broken-off generator is closed by the loop's own hook
+        await asyncio.sleep(0)
+    assert leftovers() == before
+    assert running == 0
+    assert gate.statistics().in_flight == 0
