@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from evoselfcode import __version__
-from evoselfcode.errors import EvoselfcodeError, Interrupted
+from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 60.0
 """Time that attempts in flight have to end after the first signal; a pod's default grace is 30 s, and a second
 signal (or SIGKILL) is survived too: only what is in flight is asked again."""
+
+MOST_GIVEN_UP = 0.05
+"""Share of a run's requests that may be given up before its exit code says so."""
 
 T = TypeVar("T")
 
@@ -153,7 +156,8 @@ def _run_stage(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, n
 
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
-    from evoselfcode.datagen.pipeline.run import Summary, run_stage
+    from evoselfcode.datagen.pipeline.run import run_stage
+    from evoselfcode.datagen.pipeline.summary import Summary
 
     for warning in config.warnings():
         say(f"warning: {warning}")
@@ -164,7 +168,14 @@ def _run_stage(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, n
         with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:
             return await run_stage(stage, client, config, arms=chosen, new_run=new_run, stop=stop, report=shown.update)
 
-    terminal.card(anyio.run(_until_signalled, run))
+    summary = anyio.run(_until_signalled, run)
+    terminal.card(summary)
+    meter = summary.meter
+    if meter.dead > MOST_GIVEN_UP * meter.settled:
+        raise RequestsGivenUp(
+            f"{meter.dead} of {meter.settled} requests were given up",
+            hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
+        )
 
 
 async def _until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:

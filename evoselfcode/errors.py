@@ -11,6 +11,7 @@ EvoselfcodeError                    1   something this package reports on purpos
 │   ├── EndpointRefused             2   it answered, and refuses every request alike: key, model, URL
 │   └── EndpointDown                6   it does not answer
 ├── CompletionFailed                6   one library call (``complete`` …) gave up
+├── RequestsGivenUp                 3   the run is complete, and too many of its requests were given up
 ├── StorageError                    5   disk full, read-only, failed sync
 └── Interrupted                    75   stopped on request while rows remain: run again to resume
 ```
@@ -104,6 +105,12 @@ class CompletionFailed(EvoselfcodeError):
     def __init__(self, message: str, *, failure: object = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.failure = failure
+
+
+class RequestsGivenUp(EvoselfcodeError):
+    """The run is complete, and more of its requests were given up than a good run loses; the journal says why."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class StorageError(EvoselfcodeError):

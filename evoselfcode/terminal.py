@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from evoselfcode.clients import Check, Findings
-    from evoselfcode.datagen.pipeline.run import Summary
+    from evoselfcode.datagen.pipeline.summary import Summary
     from evoselfcode.engine import GateStatistics, Meter
 
 NAMES_SHOWN = 12
@@ -92,7 +92,7 @@ def heartbeat(summary: Summary, gate: GateStatistics) -> str:
         f"requests/s={meter.fresh / seconds:.1f}",
         f"tokens/s={meter.new_tokens / seconds:.0f}",
         f"in_flight={gate.in_flight}/{gate.slots}",
-        f"retries={_counted(meter.retries) or 0}",
+        f"failures={','.join(f'{kind}:{count}' for kind, count in meter.failures.most_common()) or 0}",
         f"dead={meter.dead}",
         f"eta={'unknown' if eta is None else f'{eta:.0f}s'}",
     ]
@@ -131,10 +131,10 @@ class Bars:
         meter = summary.meter
         kept = " ".join(f"{arm} {meter.kept[arm]} kept" for arm in sorted(meter.requests))
         rate = meter.fresh / max(summary.seconds, 1e-9)
-        retries = _counted(meter.retries)
+        failed = _counted(meter.failures)
         state = f"{kept}  {rate:.0f} requests/s  {gate.in_flight}/{gate.slots} in flight"
-        if retries:
-            state += f"  retries: {retries}"
+        if failed:
+            state += f"  failed attempts: {failed}"
         if self._task is None:
             self._task = self._progress.add_task("", stage=summary.stage, state=state, total=meter.planned)
         self._progress.update(self._task, completed=meter.settled, total=meter.planned, state=state)
@@ -199,8 +199,8 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"resumed: {meter.resumed:,} requests were settled before"
     if meter.dead:
         yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal.jsonl'}"
-    if meter.retries:
-        yield f"failed attempts: {_counted(meter.retries)}"
+    if meter.failures:
+        yield f"failed attempts: {_counted(meter.failures)}"
     repeated = sum(count for (_, reason), count in meter.reasons.items() if reason == "duplicate")
     if repeated > sum(meter.draws.values()) / 2:
         yield "more than half of the draws repeat a name: a higher namegen.temperature finds more"

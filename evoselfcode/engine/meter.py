@@ -23,7 +23,7 @@ class Meter:
         draws: Choices judged, by arm.
         kept: Choices kept, by arm.
         reasons: Dropped choices, by (arm, reason).
-        retries: Failed attempts of this process, by kind.
+        failures: Failed attempts of this process, by kind; counted when they fail, not when their request settles.
         prompt_tokens: Tokens of prompts, as counted by the server.
         completion_tokens: Tokens of completions, as counted by the server.
         new_tokens: Tokens of both sorts that this process was served.
@@ -38,7 +38,7 @@ class Meter:
         self.draws: Counter[str] = Counter()
         self.kept: Counter[str] = Counter()
         self.reasons: Counter[tuple[str, str]] = Counter()
-        self.retries: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.new_tokens = 0
@@ -49,7 +49,6 @@ class Meter:
         verdicts: Iterable[str | None],
         *,
         dead: bool = False,
-        failures: Iterable[str] = (),
         prompt_tokens: int = 0,
         completion_tokens: int = 0,
         resumed: bool = False,
@@ -60,7 +59,6 @@ class Meter:
             arm: Its arm.
             verdicts: For each choice ``None`` if it was kept, else the reason.
             dead: Whether the request was given up.
-            failures: Kinds of its failed attempts.
             prompt_tokens: Tokens of its prompt.
             completion_tokens: Tokens of all its choices together.
             resumed: Whether an earlier process settled it.
@@ -72,7 +70,6 @@ class Meter:
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
         if not resumed:
-            self.retries.update(failures)
             self.new_tokens += prompt_tokens + completion_tokens
         for reason in verdicts:
             self.draws[arm] += 1
@@ -80,6 +77,10 @@ class Meter:
                 self.kept[arm] += 1
             else:
                 self.reasons[arm, reason] += 1
+
+    def fail(self, kind: str) -> None:
+        """Count one failed attempt."""
+        self.failures[kind] += 1
 
     @property
     def fresh(self) -> int:

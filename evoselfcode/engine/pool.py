@@ -62,6 +62,7 @@ async def outcomes(
     max_attempts: int = 5,
     outage_limit: float = 600.0,
     stop: Stop | None = None,
+    on_failure: Callable[[FailureKind], None] = lambda kind: None,
 ) -> AsyncGenerator[list[Outcome], None]:
     """Drive every request of `plan` to its outcome; yield outcomes in lists, in the order in which they end.
 
@@ -78,6 +79,7 @@ async def outcomes(
         max_attempts: Attempts of one request that may end in a failure of its own.
         outage_limit: Seconds that one request may wait for an endpoint that is away.
         stop: Ends the run early; requests that were not settled yield no outcome.
+        on_failure: Told each failed attempt at once, so that an outage can be seen while it lasts.
 
     Raises:
         EndpointRefused: The endpoint refuses every request alike (key, model, URL, credit).
@@ -85,7 +87,7 @@ async def outcomes(
     """
     stop = stop or Stop()
     ready: asyncio.Queue[Outcome | None] = asyncio.Queue(maxsize=workers)
-    settle = _Settler(send, gate, seed, max_attempts, outage_limit, stop)
+    settle = _Settler(send, gate, seed, max_attempts, outage_limit, stop, on_failure)
     host = asyncio.get_running_loop().create_task(_host(iter(plan), settle, ready, workers))
     try:
         ended = False
@@ -151,13 +153,23 @@ async def _take(ready: asyncio.Queue[Outcome | None]) -> tuple[list[Outcome], bo
 class _Settler:
     """Drives one request to its outcome, as the retry policy says."""
 
-    def __init__(self, send: Sender, gate: Gate, seed: int, max_attempts: int, outage_limit: float, stop: Stop) -> None:
+    def __init__(
+        self,
+        send: Sender,
+        gate: Gate,
+        seed: int,
+        max_attempts: int,
+        outage_limit: float,
+        stop: Stop,
+        on_failure: Callable[[FailureKind], None],
+    ) -> None:
         self._send = send
         self._gate = gate
         self._seed = seed
         self._max_attempts = max_attempts
         self._outage_limit = outage_limit
         self._stop = stop
+        self._on_failure = on_failure
 
     @property
     def stopping(self) -> bool:
@@ -179,6 +191,7 @@ class _Settler:
                 answer = await self._send(request)
             if isinstance(answer, Failure):
                 failures.append(answer.kind)
+                self._on_failure(answer.kind)
             return answer
 
         async def pause(wait: retry.Wait) -> bool:

@@ -92,7 +92,6 @@ NAMES: Stage[NameRow] = Stage(
     name="names",
     arms=("FIM", "L2R"),
     n=lambda config: config.namegen.n,
-    count=lambda config: config.namegen.num_requests,
     plan=plan,
     parse=parse_name,
     judge=judge,

@@ -7,9 +7,8 @@ asks (:class:`evoselfcode.datagen.pipeline.stage.Stage`) and how progress is sho
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +20,11 @@ import msgspec
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.resume import is_settled, recalled_findings, refuse_other_settings, remember
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
-from evoselfcode.engine import Gate, GateStatistics, Meter, Stop
-from evoselfcode.errors import Interrupted, RunMismatch
+from evoselfcode.datagen.pipeline.summary import Report, Summary
+from evoselfcode.engine import Gate, Meter, Stop
+from evoselfcode.errors import EndpointRefused, Interrupted
 from evoselfcode.records import Arm, Request
 from evoselfcode.storage import (
     Damage,
@@ -42,33 +43,8 @@ LIBRARIES = ("evoselfcode", "httpx", "anyio", "msgspec")
 """Packages whose versions the manifest records."""
 
 
-@dataclass
-class Summary:
-    """What a run came to.
-
-    Attributes:
-        stage: The stage's name.
-        folder: Where its files are.
-        findings: What the preflight found, or an earlier one had found.
-        meter: The counts.
-        sent: Whether anything was asked by this process.
-        seconds: Wall time of this process.
-        files: Rows of each view.
-        damaged: Damaged lines of the journal; their requests were asked again.
-    """
-
-    stage: str
-    folder: Path
-    findings: Findings
-    meter: Meter
-    sent: bool = False
-    seconds: float = 0.0
-    files: dict[str, int] = field(default_factory=dict)
-    damaged: int = 0
-
-
-Report = Callable[[Summary, GateStatistics], None]
-"""Shows progress: called about once a second and at each news; must not block."""
+FIRST_REFUSALS = 100
+"""Requests of one process that may be given up before any is answered; then the run ends: nothing would come of it."""
 
 
 async def run_stage(
@@ -107,25 +83,9 @@ async def run_stage(
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
         if manifest is not None:
-            _refuse_other_settings(folder, manifest, config)
+            refuse_other_settings(folder, manifest, config)
         run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)
         return await run.run(manifest)
-
-
-def _refuse_other_settings(folder: RunFolder, manifest: Manifest, config: RunConfig) -> None:
-    now, then = config.fingerprint(), manifest.fingerprint
-    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
-    if changed:
-        lines = [f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in changed]
-        raise RunMismatch(
-            f"{folder.path} holds a run with other settings:" + "".join(lines),
-            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder",
-        )
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class _Run:
@@ -150,6 +110,7 @@ class _Run:
         self._report = report
         self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms}
         self._settled: set[bytes] = set()
+        self._answered = False
         self._started = _now()
         self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
 
@@ -182,10 +143,8 @@ class _Run:
         return self._summary
 
     def _recall(self, manifest: Manifest) -> None:
-        """Use what the earlier preflight found, unless the server is another or FIM is to be tried again."""
-        findings = msgspec.convert(manifest.preflight, Findings)
-        no_fim = "FIM" in self._arms and findings.dialect.fim == "none"
-        if manifest.base_url == self._client.base_url and not no_fim:
+        findings = recalled_findings(manifest, self._config, self._client.base_url, self._arms)
+        if findings is not None:
             self._use(findings)
 
     def _use(self, findings: Findings) -> None:
@@ -198,7 +157,7 @@ class _Run:
             if isinstance(entry, Damage):
                 self._summary.damaged += 1
                 continue
-            self._settled.add(_compact(entry.key))
+            remember(self._settled, entry.key)
             self._count(entry, resumed=True)
             for draw in entry.draws:
                 if draw.reason is None:
@@ -211,7 +170,6 @@ class _Run:
             entry.arm,
             [draw.reason for draw in entry.draws],
             dead=entry.failure is not None,
-            failures=entry.failures,
             prompt_tokens=usage.prompt_tokens or 0,
             completion_tokens=factor * (usage.completion_tokens or 0),
             resumed=resumed,
@@ -223,7 +181,7 @@ class _Run:
 
     def _count_plan(self, findings: Findings) -> int:
         """Return how many requests of the plan are not settled, and tell the meter."""
-        open_requests = sum(_compact(request.key) not in self._settled for request in self._plan(findings))
+        open_requests = sum(not is_settled(self._settled, request.key) for request in self._plan(findings))
         self._summary.meter.planned = self._summary.meter.settled + open_requests
         return open_requests
 
@@ -236,8 +194,17 @@ class _Run:
         self._write_manifest("running")
         self._summary.sent = True
         gate = Gate(self._config.api.concurrency, self._config.api.requests_per_second)
-        plan = (request for request in self._plan(findings) if _compact(request.key) not in self._settled)
-        batches = judged(self._stage, self._config, connection, plan, self._judges, gate=gate, stop=self._stop)
+        plan = (request for request in self._plan(findings) if not is_settled(self._settled, request.key))
+        batches = judged(
+            self._stage,
+            self._config,
+            connection,
+            plan,
+            self._judges,
+            gate=gate,
+            stop=self._stop,
+            on_failure=self._summary.meter.fail,
+        )
         journal = Journal(self._folder.journal)
         try:
             async with aclosing(batches):
@@ -257,9 +224,20 @@ class _Run:
             entry = make_entry(settled.outcome, settled.draws)
             journal.append(entry)
             self._count(entry, resumed=False)
+            if entry.failure is None:
+                self._answered = True
+            elif not self._answered and self._summary.meter.fresh >= FIRST_REFUSALS:
+                failure = entry.failure
+                raise EndpointRefused(
+                    f"the first {self._summary.meter.fresh} requests were all given up; the last one: "
+                    f"{failure.kind}: {failure.message}",
+                    hint="`evoselfcode doctor` shows what the server takes; use --new-run once it is mended",
+                )
 
     async def _finish(self, began: float, state: str) -> None:
-        """Rebuild the views from the journal and write the manifest."""
+        """Rebuild the views from the journal and write the manifest; a run that asked nothing writes nothing."""
+        if not self._summary.findings.requests and not self._folder.journal.exists():
+            return
         await anyio.to_thread.run_sync(self._write_views)
         self._summary.seconds = anyio.current_time() - began
         if self._summary.findings.requests:
@@ -288,12 +266,6 @@ class _Run:
                 counts=meter.counts(),
             ),
         )
-
-
-def _compact(key: str) -> bytes:
-    """Return a key in half the memory: a run may hold millions of them."""
-    digest, _, part = key.partition(".")
-    return bytes.fromhex(digest) + part.encode()
 
 
 def _now() -> str:

@@ -23,6 +23,7 @@ from evoselfcode.records import (
     Candidate,
     Choice,
     Completion,
+    FailureKind,
     Outcome,
     Prompt,
     Request,
@@ -53,7 +54,6 @@ class Stage(Generic[Row]):
         name: Its name; the folder of its files below ``output.dir``.
         arms: Its arms.
         n: Choices per request.
-        count: Requests per arm.
         plan: Yields the requests of an arm for a model, lazily.
         parse: Makes a candidate of a choice, given its request and index.
         judge: Builds the judge of one arm.
@@ -64,7 +64,6 @@ class Stage(Generic[Row]):
     name: str
     arms: tuple[Arm, ...]
     n: Callable[[RunConfig], int]
-    count: Callable[[RunConfig], int]
     plan: Callable[[RunConfig, str, Arm], Iterator[Request]]
     parse: Callable[[Request, int, Choice], Candidate]
     judge: Callable[[RunConfig], Judge]
@@ -118,10 +117,12 @@ async def judged(
     *,
     gate: Gate,
     stop: Stop | None = None,
+    on_failure: Callable[[FailureKind], None] = lambda kind: None,
 ) -> AsyncGenerator[list[Judged], None]:
     """Ask, parse and judge; yield lists, empty ones when a second brought no news.
 
-    May be left at any time: see :func:`evoselfcode.engine.pool.outcomes`.
+    `on_failure` is told each failed attempt when it fails. May be left at any time: see
+    :func:`evoselfcode.engine.pool.outcomes`.
     """
     api = config.api
     settled = outcomes(
@@ -134,6 +135,7 @@ async def judged(
         max_attempts=api.max_attempts,
         outage_limit=api.outage_limit,
         stop=stop,
+        on_failure=on_failure,
     )
     async with aclosing(settled):
         async for batch in settled:

@@ -1,0 +1,77 @@
+"""Going on from what an earlier process left in the folder.
+
+This file decides whether a run may go on under today's settings, and what of the earlier preflight still holds. It
+refuses to know how the rest is asked: that is :mod:`evoselfcode.datagen.pipeline.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from evoselfcode.clients import Findings
+from evoselfcode.config import RunConfig
+from evoselfcode.errors import RunMismatch
+from evoselfcode.storage import Manifest, RunFolder
+
+
+def refuse_other_settings(folder: RunFolder, manifest: Manifest, config: RunConfig) -> None:
+    """Refuse to mix rows of different settings in one folder. A folder without rows takes any settings.
+
+    Raises:
+        RunMismatch: A setting that changes results is another one now; each is named with both values.
+    """
+    if not folder.journal.exists() or folder.journal.stat().st_size == 0:
+        return
+    now, then = config.fingerprint(), manifest.fingerprint
+    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+    if changed:
+        lines = [f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in changed]
+        raise RunMismatch(
+            f"{folder.path} holds a run with other settings:" + "".join(lines),
+            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder",
+        )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def recalled_findings(manifest: Manifest, config: RunConfig, base_url: str, arms: Iterable[str]) -> Findings | None:
+    """Return what the earlier preflight found, or ``None`` if it must be run again.
+
+    It must where the server or a setting that steers the preflight is another, where no way of FIM was found and
+    FIM is wanted (the server may have been mended), and where the record is of another version.
+    """
+    if manifest.base_url != base_url or manifest.fingerprint != config.fingerprint():
+        return None
+    try:
+        findings = msgspec.convert(manifest.preflight, Findings)
+    except msgspec.ValidationError:
+        return None
+    return None if "FIM" in arms and findings.dialect.fim == "none" else findings
+
+
+def remember(settled: set[bytes], key: str) -> None:
+    """Count `key` as settled. It is kept in half its length: a run may hold millions."""
+    settled.add(_compact(key))
+
+
+def is_settled(settled: set[bytes], key: str) -> bool:
+    """Say whether a request is settled: by itself, or as a part of one that was asked whole.
+
+    The second is so where an earlier server gave several choices at once and today's gives fewer.
+    """
+    compact = _compact(key)
+    return compact in settled or compact[:_DIGEST] in settled
+
+
+_DIGEST = 16
+"""Bytes of the digest in a key; what follows names a part."""
+
+
+def _compact(key: str) -> bytes:
+    digest, _, part = key.partition(".")
+    return bytes.fromhex(digest) + part.encode()

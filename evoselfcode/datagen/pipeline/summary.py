@@ -1,0 +1,39 @@
+"""What a run has come to, as it is shown while it lasts and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evoselfcode.clients import Findings
+from evoselfcode.engine import GateStatistics, Meter
+
+
+@dataclass
+class Summary:
+    """What a run came to.
+
+    Attributes:
+        stage: The stage's name.
+        folder: Where its files are.
+        findings: What the preflight found, or an earlier one had found.
+        meter: The counts.
+        sent: Whether anything was asked by this process.
+        seconds: Wall time of this process.
+        files: Rows of each view.
+        damaged: Damaged lines of the journal; their requests were asked again.
+    """
+
+    stage: str
+    folder: Path
+    findings: Findings
+    meter: Meter
+    sent: bool = False
+    seconds: float = 0.0
+    files: dict[str, int] = field(default_factory=dict)
+    damaged: int = 0
+
+
+Report = Callable[[Summary, GateStatistics], None]
+"""Shows progress: called about once a second and at each news; must not block."""
