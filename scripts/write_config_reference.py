@@ -21,10 +21,13 @@ INTRODUCTION = """# Configuration
 One YAML file, read strictly: an unknown key, a wrong type or an impossible value is reported with its file, line and
 key, all problems at once, and nothing runs. `configs/datagen.yaml` has every key with a comment.
 
-- `extends: other.yaml` (or a list) reads other files first, relative to this one; maps are merged, lists replaced.
-- `${NAME}` in a text is filled from the environment, `${NAME:-default}` where it may be missing; `$$` is a dollar sign.
-- `--set namegen.n=8` on the command line overrides one key; its value is read as YAML.
-- Anchors, aliases and tags are refused.
+- `extends: other.yaml` (or a list) reads other files first, relative to this one; maps are merged, lists replaced. A
+  section with nothing in it replaces nothing.
+- `${NAME}` in a text is filled from the environment, `${NAME:-default}` where it may be missing; `$$` is a dollar
+  sign. Any other `${` is an error.
+- `--set namegen.n=8` on the command line overrides one key; its value is read as YAML, lists and maps in brackets.
+- Anchors, aliases and tags are refused. What YAML 1.1 takes for a date is text.
+- `filters.name_regex` is tried on a few hundred made-up names first; one that takes exponential time is refused.
 
 **How `global_prefix` relates to the other prompts.** A prompt that is given is sent exactly as written;
 `global_prefix` is never added to it. A prompt that is left out is built from it: `global_prefix` and `def ` for both

@@ -143,7 +143,7 @@ def test_the_second_signal_cancels(folder: Path) -> None:
 
 
 def test_kills_lose_nothing_that_was_settled_and_ask_nothing_twice(folder: Path) -> None:
-    """D1, D13. Sabotage: open the journal without repairing its tail, or acknowledge before writing."""
+    """D1, D13. Sabotage: do not count what the journal holds as settled."""
     whole = folder / "whole"
     (whole / "configs").mkdir(parents=True)
     (whole / "configs/datagen.yaml").write_text((folder / "configs/datagen.yaml").read_text())

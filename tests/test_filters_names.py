@@ -126,3 +126,8 @@ def test_the_verdict_does_not_depend_on_the_arm() -> None:
         decide = NameJudge(REGEX, {"foo"})
         verdicts.append([decide(parse_name(request, 0, Choice(text, "stop"))).reason for text in texts])
     assert verdicts[0] == verdicts[1]
+
+
+def test_a_slow_pattern_never_meets_a_long_text() -> None:
+    decide = NameJudge("^([a-z]+_?)+$", ())
+    assert decide(candidate("a" * 300 + "9")).reason == "regex"

@@ -108,8 +108,9 @@ async def test_a_stopped_run_resumes_to_the_files_of_a_run_that_never_stopped(tm
     assert manifest is not None
     assert manifest.state == "stopped"
     server = Embedded()
-    await run(server, config(tmp_path / "parts", num_requests=20))
+    summary = await run(server, config(tmp_path / "parts", num_requests=20))
     assert len(server.bodies) == 40 - settled
+    assert sum(summary.meter.kept.values()) == summary.files["combined_raw.jsonl"]
     assert shown(tmp_path / "parts") == shown(tmp_path / "whole")
 
 
@@ -129,6 +130,7 @@ async def test_one_arm_alone_and_then_the_other(tmp_path: Path) -> None:
         ({"temperature": 0.5}, "namegen.temperature: 1.0 then, 0.5 now"),
         ({"seed": 1}, "namegen.seed: 0 then, 1 now"),
         ({"weaklist": ["x"]}, "namegen.weaklist"),
+        ({"api": {"fim": {"use_chat_for_fim": True}}}, "api.fim.use_chat_for_fim: False then, True now"),
     ],
 )
 async def test_changed_settings_are_refused_with_a_difference(

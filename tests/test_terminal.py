@@ -87,7 +87,7 @@ def test_the_card_has_the_funnel_the_files_and_the_names(tmp_path: Path, capsys:
 def test_model_text_is_never_markup_and_never_drives_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """S: a hostile name. Sabotage: print with ``markup=True``, or without ``printable``."""
+    """S: a hostile name. Sabotage: print a name without ``printable``."""
     hostile = "[red]x[/red]\x1b[2J\x07<script>"
     write_rows(tmp_path / "fim_raw.jsonl", [{"func_name": hostile, "source": "FIM", "raw_text": hostile}])
     terminal.card(summary(tmp_path, files={"fim_raw.jsonl": 1}))

@@ -2,6 +2,7 @@
 
 from evoselfcode.clients.connection import Connection
 from evoselfcode.clients.findings import Check, Findings
-from evoselfcode.clients.openai import ChoiceDict, OpenAICompletionClient
+from evoselfcode.clients.openai import OpenAICompletionClient
+from evoselfcode.clients.options import ChoiceDict
 
 __all__ = ["Check", "ChoiceDict", "Connection", "Findings", "OpenAICompletionClient"]

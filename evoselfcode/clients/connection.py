@@ -1,31 +1,60 @@
 """An open way to one model: attempts and the preflight, over one transport, in one event loop.
 
-This file decides what one attempt is. It refuses to retry: that is :mod:`evoselfcode.wire.retry`.
+This file decides what one attempt is. It refuses to decide what is tried again: that is :mod:`evoselfcode.wire.retry`,
+carried out by the engine for a run's requests and here for a preflight's questions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
 
 from evoselfcode.clients.findings import Ask, AskModels, Findings, Wish
 from evoselfcode.clients.probe import preflight
 from evoselfcode.errors import PromptError
 from evoselfcode.records import Completion, Failure, Fim, Prompt, Request, Sampling
-from evoselfcode.wire import messages, sentinels, servers
+from evoselfcode.wire import messages, retry, sentinels, servers
 from evoselfcode.wire.dialect import Call, Dialect, Endpoint
+from evoselfcode.wire.failures import classify
 
 if TYPE_CHECKING:
     from evoselfcode.clients.transport import Reply, Transport
+
+REMEMBERED_TEXTS = 1024
+"""Texts whose tokens are remembered: a stage asks with a few texts; a run of different prompts must not grow."""
+
+PREFLIGHT_PATIENCE = 30.0
+"""Seconds that each question of a preflight may wait in all for a server that is busy or loading."""
+
+Answer = TypeVar("Answer", bound=servers.Models | Completion | Failure)
 
 
 class Connection:
     """An open way to one model, bound to the event loop it was opened in.
 
+    Args:
+        transport: What carries the messages.
+        where: The server.
+        timeout: Seconds for one attempt, or ``None``.
+        sleep: Waits some seconds while the preflight waits for a busy server.
+
     Attributes:
         findings: What the preflight found.
     """
 
-    def __init__(self, transport: Transport, where: Endpoint, timeout: float | None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        where: Endpoint,
+        timeout: float | None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._transport = transport
         self._where = where
         self._timeout = timeout
@@ -87,8 +116,11 @@ class Connection:
                 return reply
             ids = messages.read_tokens(reply[0], reply[2])
             if ids is None:
-                return Failure("unsupported", "the tokenizer endpoint gave no token ids", reply[0])
+                return _no_tokens(reply, dialect)
+            if len(self._ids) >= REMEMBERED_TEXTS:
+                self._ids.clear()
             self._ids[text] = ids
+            return ids
         return self._ids[text]
 
     async def list_models(self) -> servers.Models | Failure:
@@ -97,7 +129,10 @@ class Connection:
         return reply if isinstance(reply, Failure) else servers.read_models(*reply)
 
     async def probe(self, wish: Wish) -> Findings:
-        """Run the preflight and remember what it found. Cancelled: nothing is remembered."""
+        """Run the preflight and remember what it found. Cancelled: nothing is remembered.
+
+        A busy server or one that still loads its model is asked again for up to :data:`PREFLIGHT_PATIENCE` seconds.
+        """
         steps = preflight(wish)
         answer: servers.Models | Completion | Failure
         try:
@@ -105,14 +140,44 @@ class Connection:
             while True:
                 match step:
                     case AskModels():
-                        answer = await self.list_models()
+                        answer = await self._patiently(self.list_models)
                     case Ask(request, dialect):
-                        answer = await self._send(request, dialect)
+                        answer = await self._patiently(partial(self._send, request, dialect))
                 step = steps.send(answer)
         except StopIteration as ended:
             self.findings = ended.value
         return self.findings
 
+    async def _patiently(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer | Failure:
+        """Attempt until the server is neither busy nor loading. Cancelled: waits no longer.
+
+        A refused connection is not waited for: most often the address is wrong, and a run has not begun.
+        """
+        last: list[Answer | Failure] = []
+
+        async def once() -> Completion | Failure:
+            answer = await attempt()
+            last[:] = [answer]
+            return answer if isinstance(answer, Failure) else Completion(())
+
+        async def pause(wait: retry.Wait) -> bool:
+            if wait.reason == "connect":
+                return False
+            await self._sleep(wait.seconds)
+            return True
+
+        steps = retry.attempts(max_attempts=1, random=Random("preflight"), outage_limit=PREFLIGHT_PATIENCE)
+        await retry.drive(steps, once, pause)
+        return last[0]
+
     async def aclose(self) -> None:
         """Close every connection of the transport."""
         await self._transport.aclose()
+
+
+def _no_tokens(reply: Reply, dialect: Dialect) -> Failure:
+    """Tell a tokenizer that is busy from one that is not there."""
+    failure = classify(*reply, server=dialect.server)
+    if failure.status != 200 and retry.policy(failure.kind) in ("wait", "retry"):
+        return failure
+    return Failure("unsupported", "the tokenizer endpoint gave no token ids", reply[0])

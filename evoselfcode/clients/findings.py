@@ -14,6 +14,7 @@ import msgspec
 from evoselfcode.errors import EndpointDown, EndpointRefused, FimUnavailable
 from evoselfcode.records import Completion, Failure, Fim, L2r, Request, Sampling
 from evoselfcode.wire.dialect import Dialect, FimMode
+from evoselfcode.wire.failures import shorten
 from evoselfcode.wire.servers import Models
 
 MAX_REQUESTS = 6
@@ -21,6 +22,12 @@ MAX_REQUESTS = 6
 
 PREFIX = "import math\nimport os\n\nvalue = "
 """What every question of the preflight begins with."""
+
+CHATTY = ("```", "Sure", "Here", "Hello", "I ", "The ", "It ", "To ", "This ")
+"""How a chat model begins when a completion was asked for and the server put the prompt into a chat template."""
+
+MODEL_HINT = "set model to a name it lists"
+NO_FIM_HINT = "run the L2R arm alone with --arm L2R, serve a FIM-trained model, or name its api.fim.family"
 
 Level = Literal["ok", "info", "warning", "problem"]
 
@@ -68,10 +75,13 @@ class Findings(msgspec.Struct, frozen=True):
         if self.dialect.fim != "none":
             return
         tried = [f"\n  {check.name}: {check.found}" for check in self.checks if check.name.startswith("FIM by")]
-        raise FimUnavailable(
-            "this server can do no fill-in-the-middle with this model" + "".join(tried),
-            hint="run the L2R arm alone (--arm L2R), serve a FIM-trained model, or name its api.fim.family",
+        if not tried:
+            raise FimUnavailable("api.fim.mode is none", hint="set it to auto, or run the L2R arm alone with --arm L2R")
+        verdict = [check for check in self.checks if check.name == "FIM"]
+        told = (
+            verdict[-1] if verdict else Check("FIM", "problem", "no way of fill-in-the-middle was found", NO_FIM_HINT)
         )
+        raise FimUnavailable(told.found + "".join(tried), hint=told.hint)
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,15 +130,17 @@ class Book:
     Attributes:
         checks: What was found, in order.
         requests: Requests spent.
+        model_hint: What to do if the server does not have the model.
     """
 
     def __init__(self) -> None:
         self.checks: list[Check] = []
         self.requests = 0
+        self.model_hint = MODEL_HINT
 
     def add(self, name: str, level: Level, found: str, hint: str = "") -> None:
-        """Write a check down."""
-        self.checks.append(Check(name, level, found, hint))
+        """Write a check down, on one line: what was found may quote the server and the model."""
+        self.checks.append(Check(name, level, shorten(found), hint))
 
     @property
     def left(self) -> int:
@@ -148,12 +160,16 @@ def ask(book: Book, dialect: Dialect, prompt: Fim | L2r, sampling: Sampling) -> 
     if isinstance(reply, Models):
         raise TypeError("a completion was asked for")
     if isinstance(reply, Failure):
-        end_if_hopeless(reply)
+        end_if_hopeless(reply, book.model_hint)
     return reply
 
 
-def end_if_hopeless(failure: Failure) -> None:
+def end_if_hopeless(failure: Failure, model_hint: str = MODEL_HINT) -> None:
     """Raise for failures after which no other question makes sense.
+
+    Args:
+        failure: What came back.
+        model_hint: What to do if the server does not have the model.
 
     Raises:
         EndpointDown: Nothing answers, or not now.
@@ -170,7 +186,12 @@ def end_if_hopeless(failure: Failure) -> None:
             f"the endpoint refuses the key: {told}", hint="set api.api_key, for instance to ${EVOSELFCODE_API_KEY}"
         )
     if failure.kind == "no_model":
-        raise EndpointRefused(f"the endpoint does not have this model: {told}", hint="set model to a name it lists")
+        raise EndpointRefused(f"the endpoint does not have this model: {told}", hint=model_hint)
+
+
+def reads_like_chat(text: str) -> bool:
+    """Say whether a canary's text reads like a chat model's answer: no program goes on after its prefix like that."""
+    return text.lstrip().startswith(CHATTY)
 
 
 def canary_sampling(n: int, *, logprobs: bool) -> Sampling:

@@ -1,28 +1,35 @@
 """The client: a recipe for reaching one model, which opens nothing until it is used.
 
-This file decides what a client remembers and when a connection begins and ends. How a request becomes bytes is
-:mod:`evoselfcode.wire.messages`; how bytes travel is :mod:`evoselfcode.clients.transport`; what the server can do is
-:mod:`evoselfcode.clients.probe`.
+This file decides what a client is and what one call does. When a connection begins and ends is
+:mod:`evoselfcode.clients.sharing`; what a call may say is :mod:`evoselfcode.clients.options`; how a request becomes
+bytes is :mod:`evoselfcode.wire.messages`; how bytes travel is :mod:`evoselfcode.clients.transport`; what the server can
+do is :mod:`evoselfcode.clients.probe`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Self, TypedDict, Unpack
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import anyio
-import msgspec
 
 from evoselfcode.clients.connection import Connection
-from evoselfcode.clients.findings import Findings, Wish
+from evoselfcode.clients.findings import Findings, Wish, end_if_hopeless
+from evoselfcode.clients.options import (
+    ChoiceDict,
+    SamplingOptions,
+    checked_key,
+    checked_url,
+    choice_dict,
+    sampling_of,
+)
+from evoselfcode.clients.sharing import Sharing
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.errors import CompletionFailed
-from evoselfcode.records import Choice, Completion, Failure, Fim, L2r, Prompt, Request, Sampling
+from evoselfcode.records import Completion, Failure, Fim, L2r, Prompt, Request, Sampling
 from evoselfcode.wire import messages, retry
 from evoselfcode.wire.dialect import FimMode, endpoint
 
@@ -32,35 +39,8 @@ if TYPE_CHECKING:
 
 USER_AGENT = "evoselfcode"
 
-
-class ChoiceDict(TypedDict):
-    """One choice, as the library calls return it."""
-
-    text: str
-    finish_reason: str | None
-    logprob: NotRequired[float]
-
-
-class SamplingOptions(TypedDict, total=False):
-    """How the library calls draw; all keys may be left out.
-
-    Attributes:
-        max_new_tokens: Most tokens of one choice (16).
-        n: Choices (1); asked for one by one where the server cannot give several.
-        temperature: 0 is greedy (1.0).
-        top_p: Nucleus mass in (0, 1] (1.0).
-        stop: A string, or strings, that end a choice and are not part of it.
-        seed: Choice *i* is drawn with ``seed + i``.
-        logprobs: Add each choice's log-probability in nats, where the server gives it.
-    """
-
-    max_new_tokens: int
-    n: int
-    temperature: float
-    top_p: float
-    stop: str | Sequence[str]
-    seed: int
-    logprobs: bool
+CALL_OUTAGE_SECONDS = 60.0
+"""How long a library call waits for an endpoint that goes away in the middle of use; a run waits longer."""
 
 
 class OpenAICompletionClient:
@@ -68,7 +48,8 @@ class OpenAICompletionClient:
 
     Building one opens nothing. It can be printed (the key is masked), shared between threads, and used from one
     event loop after another. Every call opens what it needs and closes it again, unless the client is entered
-    (``async with client:``), which keeps connections open in that event loop.
+    (``async with client:``), which keeps connections open in that event loop. Calls that overlap in one event loop
+    share its connections and one preflight.
 
     Args:
         base_url: Server address, with or without ``/v1``, or ``local:`` for the embedded model.
@@ -83,6 +64,9 @@ class OpenAICompletionClient:
         max_attempts: Attempts of one library call.
         http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
             event loop it is used in.
+
+    Raises:
+        UsageError: `base_url` is no http address, or `api_key` cannot be sent.
     """
 
     def __init__(
@@ -101,7 +85,7 @@ class OpenAICompletionClient:
         http_client: Any = None,
     ) -> None:
         self._wish = Wish(
-            base_url=base_url,
+            base_url=checked_url(base_url),
             model=model,
             mode=fim_mode,
             prefer_chat=use_chat_for_fim,
@@ -109,12 +93,11 @@ class OpenAICompletionClient:
             prefix_key=prefix_key,
             suffix_key=suffix_key,
         )
-        self._api_key = api_key
+        self._api_key = checked_key(api_key)
         self._timeout = timeout
         self._max_attempts = max_attempts
         self._http_client = http_client
-        self._findings: Findings | None = None
-        self._open: WeakKeyDictionary[asyncio.AbstractEventLoop, _Open] = WeakKeyDictionary()
+        self._sharing = Sharing(self._wish, self._dial)
 
     @classmethod
     def from_config(cls, config: RunConfig) -> Self:
@@ -145,7 +128,7 @@ class OpenAICompletionClient:
 
     def use(self, findings: Findings) -> None:
         """Use what an earlier preflight found, so that none is sent."""
-        self._findings = findings
+        self._sharing.remember(findings)
 
     @asynccontextmanager
     async def connect(self, *, n: int = 4) -> AsyncIterator[Connection]:
@@ -158,19 +141,14 @@ class OpenAICompletionClient:
             EndpointDown: Nothing answers.
             EndpointRefused: The server will refuse every request.
         """
-        entered = self._open.get(asyncio.get_running_loop())
-        if entered is not None:
-            yield entered.connection
-            return
-        connection = Connection(self._transport(), endpoint(self._wish.base_url), self._timeout)
+        connection = await self._sharing.enter(n)
         try:
-            if self._findings is None:
-                self._findings = await connection.probe(msgspec.structs.replace(self._wish, n=n))
-            connection.findings = self._findings
             yield connection
         finally:
-            with anyio.CancelScope(shield=True):
-                await connection.aclose()
+            await self._sharing.leave()
+
+    def _dial(self) -> Connection:
+        return Connection(self._transport(), endpoint(self._wish.base_url), self._timeout)
 
     def _transport(self) -> Transport:
         from evoselfcode.clients import transport  # imports httpx: only when a connection is opened
@@ -192,19 +170,15 @@ class OpenAICompletionClient:
         return transport.HttpxLanes(headers)
 
     async def __aenter__(self) -> Self:
-        """Open a connection that later calls in this event loop share."""
-        loop = asyncio.get_running_loop()
-        opening = self.connect()
-        connection = await opening.__aenter__()
-        self._open[loop] = _Open(connection, opening)
+        """Open a connection that later calls in this event loop share. May be entered more than once."""
+        await self._sharing.enter(4)
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close it."""
-        entered = self._open.pop(asyncio.get_running_loop())
-        await entered.opening.__aexit__(exc_type, exc, traceback)
+        """Close it, if nobody else uses it."""
+        await self._sharing.leave()
 
     async def acomplete(self, prompt: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
         """Continue `prompt` left-to-right and return ``n`` choices.
@@ -218,7 +192,7 @@ class OpenAICompletionClient:
             EndpointDown: Nothing answers.
             EndpointRefused: The server refuses every request: key, model or URL.
         """
-        return await self._ask(L2r(prompt), _sampling(sampling))
+        return await self._ask(L2r(prompt), sampling_of(sampling))
 
     async def acomplete_fim(self, prefix: str, suffix: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
         """Fill in the middle between `prefix` and `suffix` and return ``n`` choices.
@@ -234,7 +208,7 @@ class OpenAICompletionClient:
             EndpointDown: Nothing answers.
             EndpointRefused: The server refuses every request: key, model or URL.
         """
-        return await self._ask(Fim(prefix, suffix), _sampling(sampling))
+        return await self._ask(Fim(prefix, suffix), sampling_of(sampling))
 
     def complete(self, prompt: str, **sampling: Unpack[SamplingOptions]) -> list[ChoiceDict]:
         """Do as :meth:`acomplete`, and wait for the result."""
@@ -245,7 +219,7 @@ class OpenAICompletionClient:
         return run_sync(lambda: self.acomplete_fim(prefix, suffix, **sampling))
 
     async def _ask(self, prompt: Prompt, sampling: Sampling) -> list[ChoiceDict]:
-        async with self.connect(n=max(sampling.n, 1)) as connection:
+        async with self.connect(n=sampling.n) as connection:
             if isinstance(prompt, Fim):
                 connection.findings.require_fim()
             whole = Request(key="library", prompt=prompt, sampling=sampling)
@@ -259,37 +233,13 @@ class OpenAICompletionClient:
             await anyio.sleep(wait.seconds)
             return True
 
-        steps = retry.attempts(max_attempts=self._max_attempts, random=Random(request.key), outage_limit=60.0)
+        # Unseeded: with one seed for all calls, calls that fail together would come back together.
+        steps = retry.attempts(max_attempts=self._max_attempts, random=Random(), outage_limit=CALL_OUTAGE_SECONDS)
         result = await retry.drive(steps, lambda: connection.send(request), pause)
-        if not isinstance(result, Completion):
-            failure = result or Failure("timeout")
-            status = "" if failure.status is None else f", HTTP {failure.status}"
-            raise CompletionFailed(f"{failure.kind}{status}: {failure.message}", failure=failure)
-        return [_as_dict(choice) for choice in result.choices]
-
-
-class _Open(msgspec.Struct):
-    """A connection that was entered, and what closes it."""
-
-    connection: Connection
-    opening: AbstractAsyncContextManager[Connection]
-
-
-def _sampling(options: SamplingOptions) -> Sampling:
-    stop = options.get("stop", ())
-    return Sampling(
-        max_new_tokens=options.get("max_new_tokens", 16),
-        n=options.get("n", 1),
-        temperature=options.get("temperature", 1.0),
-        top_p=options.get("top_p", 1.0),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        seed=options.get("seed"),
-        logprobs=0 if options.get("logprobs") else None,
-    )
-
-
-def _as_dict(choice: Choice) -> ChoiceDict:
-    row: ChoiceDict = {"text": choice.text, "finish_reason": choice.finish_reason}
-    if choice.logprob is not None:
-        row["logprob"] = choice.logprob
-    return row
+        if isinstance(result, Completion):
+            return [choice_dict(choice) for choice in result.choices]
+        failure = result or Failure("timeout")
+        if retry.policy(failure.kind) in ("wait", "stop_run"):
+            end_if_hopeless(failure)
+        status = "" if failure.status is None else f", HTTP {failure.status}"
+        raise CompletionFailed(f"{failure.kind}{status}: {failure.message}", failure=failure)

@@ -7,6 +7,7 @@ questions and is sent answers: it opens nothing, waits for nothing, and is teste
 from __future__ import annotations
 
 import difflib
+import re
 
 import msgspec
 
@@ -20,15 +21,14 @@ from evoselfcode.clients.findings import (
     ask,
     canary_sampling,
     end_if_hopeless,
+    reads_like_chat,
 )
 from evoselfcode.clients.probe_fim import fill_in_the_middle
-from evoselfcode.errors import EndpointRefused
-from evoselfcode.records import Choice, Completion, Failure, L2r
+from evoselfcode.errors import EndpointRefused, UsageError
+from evoselfcode.records import Completion, Failure, L2r
 from evoselfcode.wire import servers
 from evoselfcode.wire.dialect import Dialect
-
-CHATTY = ("```", "Sure", "Here", "I ", "The ", "It ", "To ", "This ")
-"""How a chat model begins when a completion was asked for and the server put the prompt into a chat template."""
+from evoselfcode.wire.sentinels import FAMILIES
 
 
 def preflight(wish: Wish) -> Steps[Findings]:
@@ -37,7 +37,12 @@ def preflight(wish: Wish) -> Steps[Findings]:
     Raises (into the caller that drives it):
         EndpointDown: Nothing answers at the address.
         EndpointRefused: It answers and will refuse every request: key, model or URL.
+        UsageError: No sentinel family is called what `wish` says.
     """
+    if wish.family is not None and wish.family not in FAMILIES:
+        close = difflib.get_close_matches(wish.family, FAMILIES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(FAMILIES)}"
+        raise UsageError(f"no sentinel family is called {wish.family!r}", hint=hint)
     book = Book()
     listed = yield AskModels()
     book.requests += 1
@@ -74,8 +79,11 @@ def _first_guess(wish: Wish, listed: servers.Models | Completion | Failure, book
     )
 
 
-_UNCHECKED_MODEL = ("llamacpp", "sglang", "tgi", "llama-cpp-python")
-"""Servers that answer whatever model name is sent; a wrong name there is a remark, not an end."""
+_UNCHECKED_MODEL = ("llamacpp", "sglang", "tgi", "llama-cpp-python", "tabby")
+"""Servers that answer to any name, or load what it names; a name they do not list is a remark, not an end."""
+
+_PARTIAL_LIST = ("fireworks", "together", "openrouter", "siliconflow", "openai", "mistral", "deepseek")
+"""Hosted services: they may serve more than they list, and refuse an unknown name with the first completion."""
 
 
 def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -> str:
@@ -88,7 +96,7 @@ def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -
             )
         book.add("model", "info", f"model is not set; the server's only one is used: {names[0]}")
         return names[0]
-    if wish.model in names or not names:
+    if not {wish.model, f"{wish.model}:latest"}.isdisjoint(names) or not names:
         book.add("model", "ok", f"{wish.model}" + ("" if names else " (the server lists no names to compare with)"))
         return wish.model
     close = difflib.get_close_matches(wish.model, names, n=1, cutoff=0.3)
@@ -96,32 +104,50 @@ def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -
     if server in _UNCHECKED_MODEL:
         book.add("model", "warning", f"the server does not list {wish.model!r} but answers to any name", hint)
         return wish.model
-    if f"{wish.model}:latest" in names:
+    if server in _PARTIAL_LIST:
+        book.add("model", "warning", f"the service does not list {wish.model!r}", hint)
+        book.model_hint = hint
         return wish.model
     raise EndpointRefused(f"the server does not list the model {wish.model!r}", hint=hint)
 
 
+class _Extras(msgspec.Struct, frozen=True):
+    """What the left-to-right canary asks for besides a text.
+
+    Attributes:
+        n: Choices.
+        logprobs: Whether log-probabilities are asked for.
+        refused: What the server said of what was left out since: ``n``, ``log-probabilities``.
+    """
+
+    n: int
+    logprobs: bool
+    refused: dict[str, str] = {}
+
+
 def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str, Dialect]]:
     """Complete the prefix left-to-right; learn n, log-probabilities, stops, usage and chat templating from it."""
-    several = wish.n if dialect.l2r == "completions" else 1
-    reply = yield from ask(book, dialect, L2r(PREFIX), canary_sampling(several, logprobs=True))
-    refused = ""
-    if isinstance(reply, Failure) and several > 1:
-        refused = reply.message
-        several = 1
-        reply = yield from ask(book, dialect, L2r(PREFIX), canary_sampling(1, logprobs=False))
-    if isinstance(reply, Failure):
-        raise EndpointRefused(
-            f"the server refuses a plain completion (HTTP {reply.status}): {reply.message}",
-            hint="check api.base_url; it should usually end in /v1, and the server must offer /v1/completions",
-        )
+    # At least two choices: what is found may be used for other requests than the ones wished for now.
+    extras = _Extras(max(wish.n, 2) if dialect.l2r == "completions" else 1, logprobs=True)
+    while True:
+        sampling = canary_sampling(extras.n, logprobs=extras.logprobs)
+        reply = yield from ask(book, dialect, L2r(PREFIX), sampling)
+        if not isinstance(reply, Failure):
+            break
+        fewer = None if reply.kind == "no_route" else _fewer(extras, reply.message)
+        if fewer is None:
+            raise EndpointRefused(
+                f"the server refuses a plain completion (HTTP {reply.status}): {reply.message}",
+                hint="check api.base_url; it should usually end in /v1, and the server must offer /v1/completions",
+            )
+        extras = fewer
     first = reply.choices[0]
     book.add("left-to-right", "ok", f"{dialect.l2r} endpoint answers")
-    dialect = _learn_n(wish, several, refused, reply, dialect, book)
-    dialect = _learn_logprobs(first, reply, dialect, book)
-    if "\n" in first.text:
+    dialect = _learn_n(wish, extras, reply, dialect, book)
+    dialect = _learn_logprobs(extras, reply, dialect, book)
+    if any("\n" in choice.text for choice in reply.choices):
         book.add("stop", "warning", "stop strings are not honoured; texts are cut by the parser")
-    if first.text.lstrip().startswith(CHATTY):
+    if reads_like_chat(first.text):
         book.add(
             "raw prompt",
             "warning",
@@ -131,26 +157,57 @@ def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str,
     return first.text, dialect
 
 
-def _learn_n(wish: Wish, asked: int, refused: str, reply: Completion, dialect: Dialect, book: Book) -> Dialect:
+def _fewer(extras: _Extras, message: str) -> _Extras | None:
+    """Leave out what a refusal is about: n first, unless it names log-probabilities; ``None`` if nothing is left."""
+    if extras.logprobs and (extras.n == 1 or "logprob" in message.lower()):
+        return _Extras(extras.n, logprobs=False, refused=extras.refused | {"log-probabilities": message})
+    if extras.n > 1:
+        return _Extras(_most_n(message, extras.n), extras.logprobs, extras.refused | {"n": message})
+    return None
+
+
+_LIMIT = re.compile(r"<= *value *<= *([0-9]{1,4})")
+"""llama.cpp: ``Field 'n': Value must be between 1 <= value <= 4, but got 5``: its slots."""
+
+
+def _most_n(message: str, asked: int) -> int:
+    found = _LIMIT.search(message)
+    most = int(found[1]) if found else 1
+    return most if 1 <= most < asked else 1
+
+
+def _learn_n(wish: Wish, extras: _Extras, reply: Completion, dialect: Dialect, book: Book) -> Dialect:
     got = len(reply.choices)
-    if wish.n == 1:
-        return dialect
-    if asked > 1 and got >= asked:
-        book.add("n", "ok", f"n = {asked} gives {got} choices in one request")
-        return dialect
-    why = f"refused ({refused})" if refused else "ignored" if asked > 1 else "not offered by this endpoint"
-    book.add("n", "info", f"n = {wish.n} is {why}: each choice is asked for in a request of its own")
-    return msgspec.structs.replace(dialect, max_n=1)
+    if got >= extras.n and got >= wish.n and "n" not in extras.refused:
+        if wish.n > 1:
+            book.add("n", "ok", f"n = {wish.n} gives {got} choices in one request")
+        return dialect if got > 1 else msgspec.structs.replace(dialect, max_n=1)
+    if "n" in extras.refused:
+        why = f"is refused ({extras.refused['n']})"
+    else:
+        why = "is ignored" if extras.n > 1 else "is not offered by this endpoint"
+    each = "each choice is asked for in a request of its own" if got == 1 else f"a request asks for {got} at most"
+    if wish.n > 1:
+        book.add("n", "info", f"n = {wish.n} {why}: {each}")
+    return msgspec.structs.replace(dialect, max_n=got)
 
 
-def _learn_logprobs(first: Choice, reply: Completion, dialect: Dialect, book: Book) -> Dialect:
-    if first.logprobs is None:
-        book.add("log-probabilities", "info", "not given; rows carry no log-probability")
+def _learn_logprobs(extras: _Extras, reply: Completion, dialect: Dialect, book: Book) -> Dialect:
+    name, given = "log-probabilities", [choice for choice in reply.choices if choice.logprobs]
+    if name in extras.refused:
+        book.add(name, "info", f"refused ({extras.refused[name]}); rows carry no log-probability")
         return msgspec.structs.replace(dialect, logprobs=False)
-    book.add("log-probabilities", "ok", "given with each token")
-    tokens = sum(len(choice.logprobs or ()) for choice in reply.choices)
+    if not given and any(choice.text for choice in reply.choices):
+        book.add(name, "info", "not given; rows carry no log-probability")
+        return msgspec.structs.replace(dialect, logprobs=False)
+    if not given:
+        book.add(name, "info", "not seen: the text was empty; they are asked for all the same")
+        return dialect
+    book.add(name, "ok", "given with each token")
+    one, all_ = len(given[0].logprobs or ()), sum(len(choice.logprobs or ()) for choice in given)
     counted = reply.usage.completion_tokens
-    one = counted is not None and len(reply.choices) > 1 and counted <= tokens // 2
-    if one:
+    # The token that completed a stop string is counted by some servers and not shown: which count is nearer?
+    single = len(given) > 1 and bool(counted) and abs((counted or 0) - one) < abs((counted or 0) - all_)
+    if single:
         book.add("usage", "info", "usage counts the tokens of one choice only; totals are multiplied by n")
-    return msgspec.structs.replace(dialect, usage_of_one_choice=one)
+    return msgspec.structs.replace(dialect, usage_of_one_choice=single)

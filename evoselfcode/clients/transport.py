@@ -18,6 +18,7 @@ import httpx
 
 from evoselfcode.records import Failure, FailureKind
 from evoselfcode.wire.dialect import Call
+from evoselfcode.wire.failures import shorten
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 """Most bytes of one reply, before and after decompression: a 204 kB gzip bomb holds 200 MiB."""
@@ -60,11 +61,15 @@ class HttpxLanes:
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._closed = False
         self._tls: ssl.SSLContext | None = None
 
     async def send(self, call: Call, timeout: float) -> Reply | Failure:
         """Send `call` on the connection that was used last, or on a new one."""
-        request = httpx.Request(call.method, call.url, headers=self._headers, content=call.body or None)
+        try:
+            request = httpx.Request(call.method, call.url, headers=self._headers, content=call.body or None)
+        except httpx.InvalidURL as error:
+            return Failure("no_route", f"the address cannot be used: {shorten(str(error))}")
         request.extensions = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
         lane = self._idle.pop() if self._idle else self._open(request.url.scheme)
         healthy = False
@@ -72,7 +77,7 @@ class HttpxLanes:
             reply = await _exchange(lane.handle_async_request, request, timeout)
             healthy = not isinstance(reply, Failure)
         finally:
-            if healthy:
+            if healthy and not self._closed:
                 self._idle.append(lane)
             else:
                 with anyio.CancelScope(shield=True):
@@ -81,6 +86,7 @@ class HttpxLanes:
 
     async def aclose(self) -> None:
         """Close every idle connection; connections in use close when their call ends or is cancelled."""
+        self._closed = True
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -112,9 +118,12 @@ class InjectedClient:
             response: httpx.Response = await self._client.send(request, stream=True)
             return response
 
-        request = self._client.build_request(
-            call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
-        )
+        try:
+            request = self._client.build_request(
+                call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
+            )
+        except Exception as error:
+            return _failure(error)
         return await _exchange(stream, request, timeout)
 
     async def aclose(self) -> None:
@@ -137,9 +146,13 @@ class InProcess:
     async def send(self, call: Call, timeout: float) -> Reply | Failure:
         """Compute the reply. Cancelled: the thread's work (milliseconds) is finished and thrown away."""
         path = call.url.partition(":")[2]
-        return await anyio.to_thread.run_sync(
-            self._answer, call.method, path, call.body, abandon_on_cancel=True, limiter=_one_thread()
-        )
+        try:
+            with anyio.fail_after(timeout):
+                return await anyio.to_thread.run_sync(
+                    self._answer, call.method, path, call.body, abandon_on_cancel=True, limiter=_one_thread()
+                )
+        except TimeoutError:
+            return _late(timeout)
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open."""
@@ -172,14 +185,11 @@ async def _exchange(handle: Callable[[httpx.Request], Any], request: httpx.Reque
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
     except TimeoutError:
-        return Failure("timeout", f"no complete reply within {timeout:g} s")
+        return _late(timeout)
     except _TooLarge:
         return Failure("too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes")
-    except Exception as error:  # the user's client may be of another library: classified by name, never passed on
-        kind = _kind_of(error)
-        if kind is None:
-            raise
-        return Failure(kind, _describe(error))
+    except Exception as error:
+        return _failure(error)
 
 
 class _TooLarge(Exception):
@@ -199,10 +209,10 @@ async def _read(chunks: AsyncIterator[bytes]) -> bytes:
 def _decoded(status: int, headers: dict[str, str], body: bytes) -> Reply | Failure:
     """Undo a content encoding that we did not ask for, within the cap."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
+    if encoding in ("identity", "") or not body:
         return status, headers, body
-    if encoding not in ("gzip", "deflate"):
-        return Failure("bad_reply", f"the reply is encoded as {encoding!r}, which was not asked for", status)
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return Failure("bad_reply", f"the reply is encoded as {shorten(encoding)!r}, which was not asked for", status)
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         plain = unpacker.decompress(body, MAX_REPLY_BYTES + 1)
@@ -235,12 +245,23 @@ _KINDS: dict[str, FailureKind] = {
 """Exceptions of httpx and of its twin httpx2, by the name of the class."""
 
 
-def _kind_of(error: Exception) -> FailureKind | None:
+def _failure(error: Exception) -> Failure:
+    """Classify an exception by the name of its class, or raise it again: it is a mistake of this program.
+
+    The user's client may be of another library, so its classes are not imported. A bare ``OSError`` is what a
+    damaged TLS record comes to (``ssl.SSLError``); httpcore passes it on as it is.
+    """
     for base in type(error).__mro__:
-        if base.__name__ in _KINDS and base.__module__.partition(".")[0].startswith("httpx"):
-            return _KINDS[base.__name__]
-    return None
+        if base.__name__ in _KINDS and base.__module__.startswith(("httpx", "httpcore")):
+            return Failure(_KINDS[base.__name__], _describe(error))
+    if isinstance(error, OSError):
+        return Failure("disconnect", _describe(error))
+    raise error
+
+
+def _late(timeout: float) -> Failure:
+    return Failure("timeout", f"no complete reply within {timeout:g} s")
 
 
 def _describe(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return shorten(str(error)) or type(error).__name__

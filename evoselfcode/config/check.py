@@ -7,18 +7,20 @@ lets msgspec judge each leaf. It refuses to know which keys exist: the structs s
 from __future__ import annotations
 
 import difflib
-import ipaddress
+import math
 import re
-from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 
-from evoselfcode.config.load import Document, Path_
+from evoselfcode.config.plain_yaml import SEE, Document, Path_, dotted, short
+from evoselfcode.config.rules import RULES
 from evoselfcode.errors import ConfigError
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+SEEDS = 2**31
+"""Seeds that there are: a run of more draws would repeat its first ones."""
 
 
 def build(kind: type[T], document: Document) -> T:
@@ -27,71 +29,87 @@ def build(kind: type[T], document: Document) -> T:
     Raises:
         ConfigError: With every problem found.
     """
-    problems = list(document.problems)
-    config = _struct(kind, document.data, (), document, problems)
-    if not problems and config is not None:
-        problems += _together(config, document)
-    if problems or config is None:
-        raise ConfigError(problems, hint="docs/reference/config.md lists every key")
+    config = _struct(kind, document.data, (), document)
+    if not document.problems and config is not None:
+        _together(config, document)
+    if document.problems or config is None:
+        raise ConfigError(document.problems, hint=SEE)
     return config
 
 
-def _struct(kind: type[T], data: object, path: Path_, document: Document, problems: list[str]) -> T | None:
-    """Check one section; its problems are added to `problems`."""
+def _struct(kind: type[T], data: object, path: Path_, document: Document) -> T | None:
+    """Check one section; return ``None`` after complaining if it cannot be made."""
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        problems.append(_line(document, path, data, "a map of settings"))
+        _complain(document, path, data, "a map of settings")
         return None
     hints = get_type_hints(kind, include_extras=True)
     fields = {field.name: hints[field.name] for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     for key, value in data.items():
-        here = (*path, str(key))
+        here = (*path, key if isinstance(key, str) else short(key))
         if key not in fields:
-            problems.append(_unknown(document, here, fields))
+            _complain_unknown(document, here, fields)
         elif isinstance(fields[key], type) and issubclass(fields[key], msgspec.Struct):
-            values[key] = _struct(fields[key], value, here, document, problems)
+            values[key] = _struct(fields[key], value, here, document)
         else:
-            values[key] = _leaf(fields[key], value, here, document, problems)
-    return kind(**values) if all(value is not _BAD for value in values.values()) else kind()
+            values[key] = _leaf(fields[key], value, here, document)
+    return kind(**values)
 
 
-_BAD: Any = object()
-
-
-def _leaf(hint: Any, value: Any, path: Path_, document: Document, problems: list[str]) -> Any:
+def _leaf(hint: Any, value: Any, path: Path_, document: Document) -> Any:
+    """Check one setting; return ``None`` after complaining."""
+    if not _is_unicode(value):
+        document.complain(path, "contains half of a surrogate pair, expected text that UTF-8 can hold")
+        return None
     try:
         checked = msgspec.convert(value, hint, strict=True)
     except msgspec.ValidationError as error:
-        problems.append(_line(document, path, value, _expected(hint, str(error), value)))
-        return _BAD
-    special = _SPECIAL.get(path)
-    trouble = special(checked) if special and checked is not None else None
+        item = re.search(r" - at `\$\[(\d+)\]", str(error))
+        if item and isinstance(value, list | tuple):
+            path, value = (*path, f"[{item[1]}]"), value[int(item[1])]
+        _complain(document, path, value, _expected(hint, str(error), value))
+        return None
+    if isinstance(checked, float) and not math.isfinite(checked):
+        _complain(document, path, checked, "a finite number")
+        return None
+    trouble = RULES[path](checked) if path in RULES and checked is not None else None
     if trouble:
-        problems.append(f"{document.place(path)}: {'.'.join(path)}: {trouble}")
-        return _BAD
+        document.complain(path, trouble)
+        return None
     return checked
 
 
-def _line(document: Document, path: Path_, got: object, expected: str) -> str:
-    name = ".".join(path) or "the configuration"
-    shown = "***" if path[-1:] == ("api_key",) else _short(got)
-    return f"{document.place(path)}: {name}: got {shown}, expected {expected}"
+def _is_unicode(value: object) -> bool:
+    """Say whether a text, or all texts of a list, can be written as UTF-8; other values can."""
+    if isinstance(value, list | tuple):
+        return all(_is_unicode(item) for item in value if isinstance(item, str))
+    try:
+        _ = isinstance(value, str) and value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _short(value: object) -> str:
+def _complain(document: Document, path: Path_, got: object, expected: str) -> None:
+    secret = path[:2] == ("api", "api_key")
+    shown = "***" if secret else _shown(got)
+    if path:
+        document.complain(path, f"got {shown}, expected {expected}")
+    else:
+        document.problems.append(f"{document.name}: got {shown}, expected {expected}")
+
+
+def _shown(value: object) -> str:
     kinds = {type(None): "nothing", dict: "a map", list: "a list"}
-    if type(value) in kinds:
-        return kinds[type(value)]
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+    return kinds.get(type(value)) or f"{short(value)} ({type(value).__name__})"
 
 
-def _unknown(document: Document, path: Path_, fields: dict[str, Any]) -> str:
-    close = difflib.get_close_matches(path[-1], fields, n=1)
-    advice = f"did you mean {'.'.join((*path[:-1], close[0]))}?" if close else f"known: {', '.join(fields)}"
-    return f"{document.place(path)}: {'.'.join(path)}: unknown key; {advice}"
+def _complain_unknown(document: Document, path: Path_, fields: dict[str, Any]) -> None:
+    close = difflib.get_close_matches(path[-1][:60], fields, n=1)
+    advice = f"did you mean {dotted((*path[:-1], close[0]))}?" if close else f"known: {', '.join(fields)}"
+    document.complain(path, f"unknown key; {advice}")
 
 
 _CONSTRAINT = re.compile(r"Expected `(?P<what>[^`]+)`(?P<limit> (?:>=|<=|>|<|of length|matching).*?)?(?: - at|, got|$)")
@@ -110,84 +128,49 @@ def _expected(hint: Any, message: str, value: object) -> str:
     """Say in words what msgspec expected."""
     if message.startswith("Invalid enum value"):
         allowed = sorted(_allowed(hint))
-        close = difflib.get_close_matches(str(value), allowed, n=1)
+        close = difflib.get_close_matches(str(value)[:60], allowed, n=1)
         return f"one of {', '.join(allowed)}" + (f"; did you mean {close[0]}?" if close else "")
     found = _CONSTRAINT.search(message)
     if found is None:
-        return message
+        return "a number of ordinary size" if "out of range" in message else message
     kinds = [_NAMES.get(kind.strip(), kind.strip()) for kind in found["what"].split("|")]
     kinds = [kind for kind in kinds if kind != "nothing"] + ["null"] * ("null" in found["what"])
     words = " or ".join(dict.fromkeys(kinds)) + (found["limit"] or "")
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d*\.?\d+[eE][-+]?\d+", value):
         words += "; YAML reads 1e-3 as text, write 1.0e-3"
     return words
 
 
 def _allowed(hint: Any) -> set[str]:
     described = msgspec.json.schema(hint)
-    return {str(choice) for choice in described.get("enum", [])}
+    options = described.get("anyOf", [described])
+    return {str(choice) for option in options for choice in option.get("enum", [])}
 
 
-def _regex(pattern: str) -> str | None:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"{pattern!r} is not a regular expression: {error}"
-    return None
-
-
-def _url(url: str) -> str | None:
-    if url == "local:":
-        return None
-    wanted = "expected http://host:port, https://host/v1 or local:"
-    if any(c.isspace() or not c.isprintable() for c in url):
-        return f"{url!r} contains white space; {wanted}"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return f"{url!r} is not an address ({error}); {wanted}"
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        advice = f"did you mean http://{url}?" if "://" not in url and url else wanted
-        return f"{url!r} is not an http address; {advice}"
-    if not host:
-        return f"{url!r} names no host; {wanted}"
-    if parts.username or parts.password:
-        return "the address contains a user name or password; put the key into api.api_key"
-    if parts.query or parts.fragment:
-        return f"{url!r} has a query or fragment; {wanted}"
-    try:
-        link_local = ipaddress.ip_address(host).is_link_local
-    except ValueError:
-        link_local = False
-    return f"{host} is a link-local address (cloud metadata); {wanted}" if link_local else None
-
-
-def _template(template: str) -> str | None:
-    if "{func_name}" not in template:
-        return "has no {func_name}"
-    return None
-
-
-_SPECIAL: dict[Path_, Callable[[Any], str | None]] = {
-    ("api", "base_url"): _url,
-    ("filters", "name_regex"): _regex,
-    ("prompts", "codegen", "template"): _template,
-}
-"""What a type cannot say."""
-
-
-def _together(config: Any, document: Document) -> list[str]:
+def _together(config: Any, document: Document) -> None:
     """Find settings that are right alone and wrong together."""
-    problems = []
+    fim, namegen = config.api.fim, config.namegen
     if config.api.base_url != "local:" and not config.model:
-        problems.append(
+        document.problems.append(
             f"{document.place(('api', 'base_url'))}: model: is missing; set it to the name that "
-            f"{config.api.base_url} lists under /v1/models (only `local:` needs none)"
+            f"{short(config.api.base_url)} lists under /v1/models (only `local:` needs none)"
         )
-    if config.api.fim.mode == "suffix" and config.api.fim.use_chat_for_fim:
-        problems.append(
-            f"{document.place(('api', 'fim', 'mode'))}: api.fim.mode: pins suffix while api.fim.use_chat_for_fim "
-            "is true; take one of them out"
+    if fim.mode == "suffix" and fim.use_chat_for_fim:
+        document.complain(
+            ("api", "fim", "mode"), "pins suffix while api.fim.use_chat_for_fim is true; take one of them out"
         )
-    return problems
+    for key in ("prefix_key", "suffix_key"):
+        if getattr(fim, key) in ("messages", "model"):
+            document.complain(("api", "fim", key), f"{getattr(fim, key)} is taken: every chat request carries it")
+    if fim.prefix_key == fim.suffix_key:
+        document.complain(("api", "fim", "suffix_key"), "is the same as api.fim.prefix_key; one would hide the other")
+    if namegen.temperature == 0 and namegen.n > 1:
+        document.complain(
+            ("namegen", "n"),
+            f"is {namegen.n} while namegen.temperature is 0: greedy draws are all the same, and vLLM refuses to make "
+            "several; set n: 1, or a temperature above 0",
+        )
+    if namegen.num_requests * namegen.n > SEEDS:
+        document.complain(
+            ("namegen", "num_requests"), f"times namegen.n is more than {SEEDS:,} draws; beyond it seeds repeat"
+        )

@@ -31,10 +31,10 @@ def _boundary(config: RunConfig) -> list[str]:
             "the L2R prompt ends in a space: byte-pair models put the space into a name's first token, so the L2R "
             "arm is handicapped by the prompt, not by the mode\nhint: prompts.boundary: token strips it in both arms"
         )
-    if not prompt.endswith(" ") and any(not stop.strip(" ") for stop in config.namegen.stop):
+    if not prompt[-1:].isspace() and any(not stop.strip(" ") for stop in config.namegen.stop):
         found.append(
-            "namegen.stop contains a space and the L2R prompt does not end in one: a name whose first token begins "
-            "with a space ends before it begins\nhint: take the space out of namegen.stop, or set "
+            "namegen.stop contains a space and the L2R prompt does not end in white space: a name whose first token "
+            "begins with a space ends before it begins\nhint: take the space out of namegen.stop, or set "
             "prompts.boundary: token"
         )
     return found

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from evoselfcode.config import check, load, remarks
+from evoselfcode.config.plain_yaml import Document
 
 WEAK_NAMES = (
     "main", "solution", "solve", "test", "foo", "bar", "baz", "qux", "func", "function", "fn", "helper", "run",
@@ -25,6 +26,12 @@ WEAK_NAMES = (
 DEFAULT_TEMPLATE = 'def {func_name}():\n    """\n    {description}\n    """\n'
 
 FimModeKey = Literal["auto", "suffix", "chat", "sentinel", "infill", "vendor", "ollama", "none"]
+
+FamilyKey = Literal[
+    "qwen2.5-coder", "evoselfcode", "codeqwen1.5", "santacoder", "mellum", "starcoder", "code-llama", "deepseek",
+    "mistral-v3", "mistral-tekken", "codegemma", "granite-4", "granite", "codegeex4", "seed-coder",
+]  # fmt: skip
+"""The families of :data:`evoselfcode.wire.sentinels.FAMILIES`."""
 
 _Positive = Annotated[float, Meta(gt=0)]
 
@@ -43,7 +50,7 @@ class Fim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     prefix_key: Annotated[str, Meta(min_length=1, description="Chat field that carries the prefix.")] = "prefix"
     suffix_key: Annotated[str, Meta(min_length=1, description="Chat field that carries the suffix.")] = "suffix"
     family: Annotated[
-        str | None,
+        FamilyKey | None,
         Meta(description="Sentinel family, such as qwen2.5-coder; null reads it from the model's name."),
     ] = None
 
@@ -76,6 +83,18 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         float, Meta(ge=0, description="Seconds to wait for an endpoint that is away before the run ends.")
     ] = 600.0
     fim: Fim = Fim()
+
+    def __repr__(self) -> str:
+        return f"Api({_masked(self)!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(_masked(self).items())
+
+
+def _masked(api: Api) -> dict[str, Any]:
+    """Return the section as plain data, the key masked."""
+    document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(api))
+    return document | {"api_key": "***" if api.api_key else ""}
 
 
 class FimPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -226,7 +245,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises:
             ConfigError: With every problem, one line each.
         """
-        return check.build(cls, load.Document(dict(mapping), {}, "configuration"))
+        data = dict(mapping) if isinstance(mapping, Mapping) else mapping
+        return check.build(cls, Document(data, {}, "the configuration"))
 
     def fingerprint(self) -> dict[str, Any]:
         """Return every setting that changes results, by key path: a run may only be resumed if none has changed."""
@@ -235,12 +255,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def to_public(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, with the key masked."""
         document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
-        if self.api.api_key:
-            document["api"]["api_key"] = "***"
-        return document
+        return document | {"api": _masked(self.api)}
 
     def __repr__(self) -> str:
         return f"RunConfig({self.to_public()!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(self.to_public().items())
 
     def warnings(self) -> list[str]:
         """Return remarks on settings that are allowed and probably not meant."""
@@ -256,9 +277,6 @@ NEUTRAL = frozenset(
         "api.concurrency",
         "api.requests_per_second",
         "api.outage_limit",
-        "api.fim.prefix_key",
-        "api.fim.suffix_key",
-        "api.fim.use_chat_for_fim",
         "prompts.codegen.template",
         "namegen.num_requests",
         "filters.min_code_len",

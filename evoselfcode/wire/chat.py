@@ -19,6 +19,8 @@ def body(prompt: Fim, sampling: Sampling, dialect: Dialect) -> dict[str, Any]:
     del document["prompt"]
     if "logprobs" in document:
         document["logprobs"] = True
+        if sampling.logprobs:
+            document["top_logprobs"] = sampling.logprobs
     return document | {
         "messages": [{"role": "user", "content": ""}],
         dialect.prefix_key: prompt.prefix,

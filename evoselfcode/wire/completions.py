@@ -6,6 +6,7 @@ endpoints and chat answer in the same envelope with ``message.content`` for ``te
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -20,11 +21,15 @@ _EXPLICIT: dict[str, dict[str, float]] = {
     "vllm": {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0},
     "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     "llamacpp": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    "llama-cpp-python": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
 }
 """Sampling fields that are sent although nobody configures them; unknown servers may refuse unknown fields."""
 
-_STOP_IDS = ("vllm", "sglang")
+_STOP_IDS = ("vllm", "sglang", "trtllm")
 """Servers that take ``stop_token_ids``."""
+
+_HIDES_SPECIAL = ("vllm", "sglang")
+"""Servers that leave special tokens out of the text, before they look for stop strings, unless told not to."""
 
 _MOST_STOPS = {"vllm": 64, "sglang": 32, "llamacpp": 64, "evoselfcode": 64, "deepseek": 16}
 """Stop strings that a server takes; others are given OpenAI's documented 4."""
@@ -32,12 +37,12 @@ _MOST_STOPS = {"vllm": 64, "sglang": 32, "llamacpp": 64, "evoselfcode": 64, "dee
 _SEEDLESS = ("deepseek",)
 """Servers that refuse or ignore ``seed`` and ``n``."""
 
-_RETRIED_ENDINGS: dict[str, FailureKind] = {
+_FAILED_ENDINGS: dict[str, FailureKind] = {
     "abort": "server_error",  # vLLM, SGLang, LMDeploy: aborted on the server's side inside a 200
     "error": "server_error",  # Mistral
     "insufficient_system_resource": "overloaded",  # DeepSeek
-    "load": "loading",  # Ollama
-    "unload": "loading",
+    "load": "bad_request",  # Ollama: an empty prompt only loads the model, however often it is sent
+    "unload": "bad_request",
 }
 """``finish_reason`` values of a 200 that is no completion."""
 
@@ -53,6 +58,7 @@ def body(
     suffix: str | None = None,
     stops: tuple[str, ...] = (),
     stop_ids: tuple[int, ...] = (),
+    show_special: bool = False,
 ) -> dict[str, Any]:
     """Build the body of one request.
 
@@ -63,6 +69,7 @@ def body(
         suffix: Sent only if not ``None``: even ``""`` makes vLLM refuse.
         stops: The family's stop strings, added behind the user's as far as the server takes them.
         stop_ids: The family's stop ids, sent where the server takes them.
+        show_special: Have special tokens in the text, so that stop strings find them and leaks can be seen.
     """
     document: dict[str, Any] = {"model": dialect.model} if dialect.model else {}
     document |= {"prompt": prompt, "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature}
@@ -81,6 +88,8 @@ def body(
         document["logprobs"] = max(1, sampling.logprobs)  # 0 means "none" to SGLang and llama.cpp
     if stop_ids and dialect.server in _STOP_IDS:
         document["stop_token_ids"] = stop_ids
+    if show_special and dialect.server in _HIDES_SPECIAL:
+        document["skip_special_tokens"] = False
     return document | _EXPLICIT.get(dialect.server, {})
 
 
@@ -110,7 +119,7 @@ class _Choice(msgspec.Struct):
     text: str | None = None
     message: _Message | None = None
     finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
+    logprobs: msgspec.Raw = msgspec.Raw()
 
 
 class _Usage(msgspec.Struct):
@@ -120,13 +129,16 @@ class _Usage(msgspec.Struct):
 
 class _Reply(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw()
     model: str | None = None
     object: str | None = None
     error: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Reply)
+# A completion is not lost for an odd shape of what only accompanies it: these two are read apart.
+_logprobs = msgspec.json.Decoder(_Logprobs | None)
+_usage = msgspec.json.Decoder(_Usage | None)
 
 
 def read(body: bytes) -> Completion | Failure:
@@ -146,8 +158,7 @@ def read(body: bytes) -> Completion | Failure:
         if isinstance(choice, Failure):
             return choice
         choices.append(choice)
-    usage = reply.usage or _Usage()
-    return Completion(tuple(choices), Usage(usage.prompt_tokens, usage.completion_tokens), reply.model)
+    return Completion(tuple(choices), _counted(reply.usage), reply.model)
 
 
 def make_choice(
@@ -164,8 +175,8 @@ def make_choice(
         return Failure("bad_reply", "a choice has no text", 200)
     if ending is None:
         return Failure("bad_reply", "a choice has no finish_reason", 200)
-    if ending in _RETRIED_ENDINGS:
-        return Failure(_RETRIED_ENDINGS[ending], f"the server ended a choice with {ending!r}", 200)
+    if ending in _FAILED_ENDINGS:
+        return Failure(_FAILED_ENDINGS[ending], f"the server ended a choice with {ending!r}", 200)
     strings, logprobs = tokens or (None, None)
     return Choice(text, _ENDINGS.get(ending, ending), strings, logprobs)
 
@@ -176,14 +187,28 @@ def inner_failure(body: bytes) -> Failure:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Failure("bad_reply", "the reply is an error that cannot be read", 200)
+    if not isinstance(document, dict):
+        return Failure("server_error", f"the reply is a list with an error in it: {shorten(str(document))}", 200)
     error = document.get("error")
-    code = error.get("code") if isinstance(error, dict) else document.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    code = str(error.get("code") if isinstance(error, dict) else document.get("code"))
+    status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
     return classify(status, {}, body)
 
 
-def _legacy(logprobs: _Logprobs | None) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:
+def _counted(raw: msgspec.Raw) -> Usage:
+    try:
+        usage = _usage.decode(raw) or _Usage()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent, or of another shape
+        return Usage()
+    return Usage(usage.prompt_tokens, usage.completion_tokens)
+
+
+def _legacy(raw: msgspec.Raw) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:
     """Read token log-probabilities in either shape: parallel arrays, or ``content[]`` as llama.cpp has it."""
+    try:
+        logprobs = _logprobs.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent, or of another shape
+        return None
     if logprobs is None:
         return None
     if logprobs.content:

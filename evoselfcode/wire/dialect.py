@@ -15,7 +15,8 @@ FimMode = Literal["suffix", "chat", "sentinel", "infill", "vendor", "ollama", "n
 
 - ``suffix``: ``/v1/completions`` with ``prompt`` and ``suffix`` (option 1 of the usage guide; DeepSeek's beta URL too)
 - ``chat``: ``/v1/chat/completions`` with prefix and suffix as extra body fields (option 2)
-- ``sentinel``: ``/v1/completions`` with a raw prompt that carries the model family's sentinels
+- ``sentinel``: ``/v1/completions`` with a raw prompt that carries the model family's sentinels; with the L2R mode
+  ``ollama``, ``/api/generate`` with ``raw: true``
 - ``infill``: ``/infill`` of the llama.cpp server
 - ``vendor``: ``/v1/fim/completions`` (Mistral, Inception)
 - ``ollama``: ``/api/generate`` of Ollama, with ``suffix``
@@ -30,8 +31,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """How to talk to one server.
 
     Attributes:
-        server: ``vllm``, ``sglang``, ``llamacpp``, ``ollama``, ``tgi``, ``lmdeploy``, ``trtllm``, ``triton``,
-            ``tabby``, ``localai``, ``mistral``, ``deepseek``, ``openai``, ``evoselfcode`` or ``unknown``.
+        server: ``evoselfcode``, a name of :mod:`evoselfcode.wire.servers`, or ``unknown``.
         model: The model name to send.
         fim: How FIM is asked for.
         l2r: How L2R is asked for.

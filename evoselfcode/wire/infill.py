@@ -60,11 +60,18 @@ def vendor_body(prompt: Prompt, sampling: Sampling, dialect: Dialect) -> dict[st
     return document
 
 
-def ollama_body(prompt: Prompt, sampling: Sampling, dialect: Dialect) -> dict[str, Any]:
+def ollama_body(prompt: Prompt, sampling: Sampling, dialect: Dialect, stops: tuple[str, ...] = ()) -> dict[str, Any]:
     """Build the body of Ollama ``/api/generate``.
 
     Without ``raw`` a left-to-right prompt would become a user message in the model's chat template; with ``raw`` a
-    suffix would be dropped.
+    suffix would be dropped. A prompt that does not fit is refused, not cut at its beginning; a thinking model does
+    not think.
+
+    Args:
+        prompt: Fill-in-the-middle by the model's own template, or raw text.
+        sampling: How to draw.
+        dialect: The server.
+        stops: A family's stop strings, for raw text that carries its sentinels.
     """
     options: dict[str, Any] = {
         "num_predict": sampling.max_new_tokens,
@@ -73,11 +80,12 @@ def ollama_body(prompt: Prompt, sampling: Sampling, dialect: Dialect) -> dict[st
         "top_k": 0,
         "min_p": 0.0,
         "repeat_penalty": 1.0,
-        "stop": list(sampling.stop),
+        "stop": list(dict.fromkeys((*sampling.stop, *stops))),
     }
     if sampling.seed is not None:
         options["seed"] = sampling.seed
     document: dict[str, Any] = {"model": dialect.model, "stream": False, "options": options}
+    document |= {"truncate": False, "shift": False, "think": False}
     if isinstance(prompt, Fim):
         document |= {"prompt": prompt.prefix, "suffix": prompt.suffix}
     else:

@@ -7,15 +7,15 @@ This file decides which endpoint serves which prompt in which dialect. The bodie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
 
 from evoselfcode.errors import PromptError
-from evoselfcode.records import Completion, Failure, Fim, Request
+from evoselfcode.records import Completion, Failure, Fim, L2r, Request
 from evoselfcode.wire import chat, completions, infill, sentinels
-from evoselfcode.wire.dialect import Call, Dialect, Endpoint
+from evoselfcode.wire.dialect import Call, Dialect, Endpoint, FimMode, L2rMode
 from evoselfcode.wire.failures import classify
 
 
@@ -29,12 +29,31 @@ def call(request: Request, dialect: Dialect, where: Endpoint, *, ids: list[int] 
         ids: The prompt as token ids, for families whose sentinels cannot be written as text.
 
     Raises:
-        PromptError: The prompt cannot be asked: it contains a sentinel, or the dialect knows no FIM.
+        PromptError: The prompt cannot be asked: it contains a sentinel, the dialect knows no FIM, or the text is no
+            Unicode text (half of a surrogate pair).
     """
-    mode = dialect.fim if isinstance(request.prompt, Fim) else dialect.l2r
-    path, document = _message(request, dialect, mode, ids)
-    base = where.root if mode in ("infill", "ollama") else where.api
-    return Call("POST", base + path, orjson.dumps(document))
+    path, document = _message(request, dialect, _mode(request, dialect), ids)
+    base = where.api if _shape(request, dialect) == "openai" else where.root
+    try:
+        return Call("POST", base + path, orjson.dumps(document))
+    except TypeError as error:
+        raise PromptError(f"the request cannot be written as JSON: {error}") from None
+
+
+def _mode(request: Request, dialect: Dialect) -> FimMode | L2rMode:
+    return dialect.fim if isinstance(request.prompt, Fim) else dialect.l2r
+
+
+def _shape(request: Request, dialect: Dialect) -> Literal["openai", "infill", "ollama"]:
+    """Name the protocol that serves this request; the native ones live at the server's root."""
+    match _mode(request, dialect):
+        case "infill":
+            return "infill"
+        case "ollama":
+            return "ollama"
+        case "sentinel" if dialect.l2r == "ollama":
+            return "ollama"  # its /v1/completions would put the raw prompt into the chat template
+    return "openai"
 
 
 def _message(request: Request, dialect: Dialect, mode: str, ids: list[int] | None) -> tuple[str, dict[str, Any]]:
@@ -55,13 +74,31 @@ def _message(request: Request, dialect: Dialect, mode: str, ids: list[int] | Non
         case "infill":
             return "/infill", infill.infill_body(prompt, sampling)
         case "sentinel":
-            family = sentinels.FAMILIES[dialect.family or ""]
-            raw = ids if ids is not None else sentinels.render(family, prompt)
-            blank = "" if dialect.blank_suffix else None
-            return "/completions", completions.body(
-                sampling, dialect, raw, suffix=blank, stops=family.stops, stop_ids=family.stop_ids
-            )
+            return _raw(prompt, request, dialect, ids)
     raise PromptError("this server can do no fill-in-the-middle")
+
+
+def _raw(prompt: Fim, request: Request, dialect: Dialect, ids: list[int] | None) -> tuple[str, dict[str, Any]]:
+    """Write a prompt that carries the family's sentinels, as text or as ids."""
+    family = sentinels.FAMILIES.get(dialect.family or "")
+    if family is None:
+        raise PromptError(f"no family of sentinels is called {dialect.family!r}", hint="set api.fim.family")
+    raw = ids if ids is not None else sentinels.render(family, prompt)
+    if dialect.l2r == "ollama" and isinstance(raw, str):
+        return "/api/generate", infill.ollama_body(L2r(raw), request.sampling, dialect, family.endings)
+    # Ids are those of the family's own vocabulary: for a model that merely spells its sentinels alike (CodeGemma as
+    # Qwen does) they are words, and the middle would end at one of them.
+    known = sentinels.family_of(dialect.model) is family
+    blank = "" if dialect.blank_suffix else None
+    return "/completions", completions.body(
+        request.sampling,
+        dialect,
+        raw,
+        suffix=blank,
+        stops=family.endings,
+        stop_ids=family.stop_ids if known else (),
+        show_special=family.ids is None,  # vLLM refuses it for Mistral's tokenizers
+    )
 
 
 def read(
@@ -77,9 +114,8 @@ def read(
         body: The whole body, decompressed.
     """
     if not 200 <= status < 300:
-        return classify(status, headers, body)
-    mode = dialect.fim if isinstance(request.prompt, Fim) else dialect.l2r
-    match mode:
+        return classify(status, headers, body, server=dialect.server)
+    match _shape(request, dialect):
         case "infill":
             return infill.read_infill(body)
         case "ollama":
@@ -112,7 +148,7 @@ def tokenize_call(where: Endpoint, dialect: Dialect, text: str) -> Call | None:
         case "vllm" | "sglang":
             document = {"model": dialect.model, "prompt": text, "add_special_tokens": False}
         case "llamacpp":
-            document = {"content": text, "add_special": False}
+            document = {"content": text, "add_special": False, "parse_special": False}
         case _:
             return None
     return Call("POST", where.root + "/tokenize", orjson.dumps(document))

@@ -46,6 +46,10 @@ def policy(kind: FailureKind) -> Action:
     return _ACTIONS[kind]
 
 
+MIN_HINT = 0.1
+"""Shortest Retry-After that is obeyed, in seconds: a busy server that says 0 would be asked without end."""
+
+
 class Send(msgspec.Struct, frozen=True):
     """Make attempt `number` (the first is 1) and send back what it gave."""
 
@@ -73,8 +77,9 @@ def attempts(
     """Yield the steps of one request; return its completion, or the failure it ends with.
 
     Waits are drawn from U(0, min(`cap`, `base`·2^k)) ("full jitter": nobody waits for a single row, so the widest
-    spread is best). A server's Retry-After is obeyed and lengthened by up to 10 %. A connection that breaks at the
-    first attempt is tried again at once: most often the server had just closed it for being idle.
+    spread is best). A server's Retry-After is obeyed and lengthened by up to 10 %; one below :data:`MIN_HINT` is no
+    hint. A connection that breaks at the first attempt is tried again at once: most often the server had just closed
+    it for being idle.
 
     Args:
         max_attempts: Attempts that may end in a failure of their own.
@@ -112,7 +117,7 @@ def attempts(
 
 
 def _delay(failure: Failure, k: int, random: Random, base: float, cap: float) -> float:
-    if failure.retry_after is not None:
+    if failure.retry_after is not None and failure.retry_after >= MIN_HINT:
         return failure.retry_after * random.uniform(1.0, 1.1)
     return random.uniform(0.0, min(cap, base * 2.0 ** min(k, 30)))
 

@@ -29,7 +29,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         suffix: What stands before the suffix text.
         middle: What stands before the middle, that is at the end of the prompt.
         order: ``PSM`` is prefix, suffix, middle; ``SPM`` is suffix, prefix, middle.
-        stops: Strings that end a middle, besides the sentinels themselves.
+        stops: Strings that end a middle, besides the sentinels themselves; the likeliest first.
         stop_ids: Token ids that end a middle, for servers that take them: a stop *string* never matches a token
             that the server hides from the text.
         ids: Token ids of (beginning of text, suffix, prefix), for tokenizers that do not read sentinels in text.
@@ -53,6 +53,19 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         """The special tokens among its strings, such as ``<|fim_prefix|>``."""
         return tuple(_TOKEN.findall(self.prefix + self.suffix + self.middle))
 
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Strings that a prompt must not contain: the tokenizer would read them as special tokens, not as text."""
+        return tuple(dict.fromkeys((*self.tokens, *self.stops)))
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Strings that end a middle: the stops, then the sentinels.
+
+        Without those in square brackets: servers hide Mistral's control tokens, so ``[SUFFIX]`` in a text is Python.
+        """
+        return tuple(token for token in dict.fromkeys((*self.stops, *self.tokens)) if not token.startswith("["))
+
 
 _TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]")
 
@@ -64,7 +77,7 @@ _TABLE = (
         middle="<|fim_middle|>",
         stops=("<|endoftext|>", "<|im_end|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"),
         stop_ids=(151643, 151645, 151659, 151661, 151662, 151663, 151664),
-        models=(r"qwen2\.?5[-_.]?coder", r"qwen3[-_.]?coder"),
+        models=(r"qwen[-_]?2[.p_-]?5[-_. ]?coder", r"qwen[-_]?3[-_. ]?coder"),
         source="Qwen2.5-Coder README; Qwen3-Coder examples/Qwen2.5-Coder-fim.py",
     ),
     Family(
@@ -110,7 +123,7 @@ _TABLE = (
         suffix="<fim_suffix>",
         middle="<fim_middle>",
         stops=("<|endoftext|>", "<file_sep>", "<repo_name>"),
-        models=(r"starcoder", r"stable-?code", r"refact"),
+        models=(r"starcoder", r"stable[-_]?code", r"refact[-_]1[._]6"),
         source="bigcode-evaluation-harness; stable-code-3b and Refact-1.6B-fim model cards",
     ),
     Family(
@@ -119,7 +132,7 @@ _TABLE = (
         suffix=" <SUF>",
         middle=" <MID>",
         stops=("<EOT>",),
-        models=(r"code-?llama(?!.*(34b|python))",),
+        models=(r"code[-_]?llama(?!.*(34b|python|70b.*instruct))",),
         source="codellama llama/generation.py",
     ),
     Family(
@@ -139,7 +152,7 @@ _TABLE = (
         order="SPM",
         stops=("</s>",),
         ids=(1, 13, 11),
-        models=(r"codestral-22b",),
+        models=(r"^(?!.*mamba).*codestral[-_:]22b",),
         source="mistral-common 1.13 instruct.py, tokenizer v3",
     ),
     Family(
@@ -150,7 +163,7 @@ _TABLE = (
         order="SPM",
         stops=("</s>",),
         ids=(1, 16, 14),
-        models=(r"(?<!mamba-)codestral(?!.*mamba)",),
+        models=(r"^(?!.*mamba).*codestral",),
         source="mistral-common 1.13 instruct.py, tekken tokenizer",
     ),
     Family(
@@ -159,8 +172,8 @@ _TABLE = (
         suffix="<|fim_suffix|>",
         middle="<|fim_middle|>",
         stops=("<|file_separator|>", "<end_of_turn>", "<eos>"),
-        models=(r"codegemma",),
-        source="CodeGemma prompt structure page",
+        models=(r"codegemma(?!.*([-_]it\b|instruct))",),
+        source="CodeGemma prompt structure page (the pretrained models; -it is a chat model)",
     ),
     Family(
         name="granite-4",
@@ -168,7 +181,7 @@ _TABLE = (
         suffix="<|fim_suffix|>",
         middle="<|fim_middle|>",
         stops=("<|end_of_text|>", "<|fim_pad|>"),
-        models=(r"granite-?4",),
+        models=(r"granite[-_]?4(?![0-9b])",),
         source="Granite 4.0 README and prompt guide; the spelling changed from 3.3",
     ),
     Family(
@@ -177,7 +190,7 @@ _TABLE = (
         suffix="<fim_suffix>",
         middle="<fim_middle>",
         stops=("<|endoftext|>", "<|end_of_text|>", "<fim_pad>"),
-        models=(r"granite-?3\.3", r"granite.*code"),
+        models=(r"granite[-_]?3[.p]3", r"granite.*[-_]code(?![a-z])"),
         source="Granite code parameters in Ollama; Granite 3.3 README (3.0 to 3.2 have no FIM)",
     ),
     Family(
@@ -187,7 +200,7 @@ _TABLE = (
         middle="<|code_middle|><|assistant|>\n",
         order="SPM",
         stops=("<|endoftext|>", "<|observation|>"),
-        models=(r"codegeex-?4",),
+        models=(r"codegeex[-_]?4",),
         source="CodeGeeX4 guides/Infilling_guideline.md",
     ),
     Family(
@@ -197,8 +210,8 @@ _TABLE = (
         middle="<[fim-middle]>",
         order="SPM",
         stops=("<[end▁of▁sentence]>", "<|endoftext|>", "<|file_sep|>"),
-        models=(r"seed-?coder",),
-        source="arXiv 2506.03524, section 2.2",
+        models=(r"seed[-_]?coder(?!.*(instruct|reason))",),
+        source="arXiv 2506.03524, section 2.2 (the base model)",
     ),
 )
 
@@ -207,9 +220,12 @@ FAMILIES: dict[str, Family] = {family.name: family for family in _TABLE}
 
 _ENDS = ("</s>", "<EOT>", "<|EOT|>", "<eos>", "<|eot_id|>", "<|end_of_sentence|>", "<|assistant|>", "<|user|>")
 
-SPECIAL_TOKENS: frozenset[str] = frozenset(
-    text for family in _TABLE for text in (*family.tokens, *family.stops) if not text.startswith("[")
-) | frozenset(_ENDS)
+_ALSO_TEXT = ("<filename>",)
+"""Special to one family (Mellum), and written by every program that explains its arguments."""
+
+SPECIAL_TOKENS: frozenset[str] = (
+    frozenset(text for family in _TABLE for text in family.endings) | frozenset(_ENDS)
+) - frozenset(_ALSO_TEXT)
 """Strings that never belong into generated text, of any family."""
 
 _LEAK = re.compile("|".join(sorted(map(re.escape, SPECIAL_TOKENS), key=len, reverse=True)))
@@ -231,7 +247,7 @@ def render(family: Family, prompt: Fim) -> str:
         PromptError: The user's text contains one of the family's special tokens: the model would read it as such.
     """
     for part in (prompt.prefix, prompt.suffix):
-        for token in family.tokens:
+        for token in family.reserved:
             if token in part:
                 raise PromptError(
                     f"the prompt contains {token!r}, which {family.name} models read as a special token",

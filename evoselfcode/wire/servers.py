@@ -24,9 +24,10 @@ _OWNERS = {
     "tensorrt_llm": "trtllm",
     "triton inference server": "triton",
     "tabbyapi": "tabby",
+    "me": "llama-cpp-python",
     "evoselfcode": "evoselfcode",
 }
-"""``owned_by`` of the first model → server."""
+"""``owned_by`` of a model → server."""
 
 _HOSTS = {
     "mistral.ai": "mistral",
@@ -78,8 +79,17 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> Models 
     names = tuple(card["id"] for card in cards)
     if not cards:
         return Models(names, _server_of_header(headers))
-    owner = str(cards[0].get("owned_by", "")).lower()
-    return Models(names, _OWNERS.get(owner) or _server_of_header(headers), _context(cards[0]))
+    server = _server_of_owner(cards) or _server_of_header(headers)
+    return Models(names, server, _context(cards[0]))
+
+
+def _server_of_owner(cards: list[dict[str, Any]]) -> str | None:
+    """Read the first owner that is known; TGI lists one model, made at the epoch and owned by itself."""
+    owners = [str(card.get("owned_by", "")).lower() for card in cards]
+    known = next((_OWNERS[owner] for owner in owners if owner in _OWNERS), None)
+    if known is None and cards[0].get("created") == 0 and cards[0].get("owned_by") == cards[0]["id"]:
+        return "tgi"
+    return known
 
 
 def _server_of_header(headers: Mapping[str, str]) -> str:
@@ -88,7 +98,8 @@ def _server_of_header(headers: Mapping[str, str]) -> str:
 
 def _context(card: dict[str, Any]) -> int | None:
     meta = card.get("meta")
-    for value in (card.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None):
+    n_ctx = meta.get("n_ctx") if isinstance(meta, dict) else None
+    for value in (card.get("max_model_len"), n_ctx, card.get("context_length")):
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     return None

@@ -1,8 +1,8 @@
 """The brain behind every fake server: one deterministic function from prompt and seed to text.
 
-It knows a few forced middles (the preflight's questions) and otherwise writes function names. A middle depends on
-both prefix and suffix; distinct seeds give distinct names (within :data:`NAMES`); at a temperature of at most
-0.01 the seed does not matter.
+It knows the preflight's forced middles and otherwise writes function names. A middle depends on both prefix and
+suffix; distinct seeds give distinct names (within :data:`NAMES`); at a temperature of at most 0.01 the seed does not
+matter.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from zlib import crc32
+
+from evoselfcode.clients.findings import PREFIX
+from evoselfcode.clients.probe_fim import SUFFIXES
 
 VERBS = (
     "quick", "merge", "find", "count", "parse", "build", "split", "check",
@@ -24,10 +27,11 @@ NAMES = tuple(f"{verb}_{noun}" for verb in VERBS for noun in NOUNS)
 STRIDE = 211
 """Prime to ``len(NAMES)``, so that consecutive seeds walk through all names before one returns."""
 
-CANARY = "import math\nimport os\n\nvalue = "
-CANARIES = {"(16)": "math.sqrt", '("data")': "os.path.exists"}
+MIDDLES = dict(zip(SUFFIXES, ("math.sqrt", '"/"'), strict=True))
+"""What a strong code model writes between the preflight's prefix and each of its suffixes."""
 
-CHATTY = "Sure! Here is a function you could use:\n```python\ndef example():\n    pass\n```\n"
+ONWARDS = "math.sqrt(16)\nprint(value)\n"
+"""What it writes after that prefix alone: left-to-right text in which the forced middle occurs all the same."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +49,29 @@ def _name(basis: str, draw: Draw) -> str:
 
 def middle(prefix: str, suffix: str, draw: Draw) -> str:
     """Write what goes between `prefix` and `suffix`."""
-    if prefix.rstrip(" ").endswith(CANARY.rstrip(" ")):
-        for begin, forced in CANARIES.items():
-            if suffix.startswith(begin):
-                return forced
+    if prefix == PREFIX and suffix in MIDDLES:
+        return MIDDLES[suffix]
     return _name(f"{prefix}\0{suffix}", draw)
 
 
 def continuation(prompt: str, draw: Draw) -> str:
     """Write what follows `prompt`."""
-    if prompt.rstrip(" ").endswith(CANARY.rstrip(" ")):
-        return 'os.path.join("a", "b")\nprint(value)\n'
+    if prompt.rstrip(" ").endswith(PREFIX.rstrip(" ")):
+        return ONWARDS
     return f"{_name(prompt, draw)}(items):\n    return [item for item in items if item]\n"
 
 
-def garbage(draw: Draw) -> str:
-    """Write what a model makes of a prompt whose sentinels are token 0: nothing to do with the prompt."""
-    return f"_{_name('garbage', draw)} = None, None"
+def chatter(prompt: str, draw: Draw) -> str:
+    """Write what a chat model answers when the prompt became a user message; it depends on the prompt, too."""
+    if not prompt:
+        return "Hello! How can I help you today?"
+    name = _name(prompt, draw)
+    return f"Sure! Here is `{name}`, a function you could use:\n```python\ndef {name}():\n    pass\n```\n"
+
+
+def garbage(prompt: str, draw: Draw) -> str:
+    """Write what a model makes of a prompt whose sentinels are token 0: it depends on the prompt and means nothing."""
+    return f"_{_name(prompt, draw)} = None, None"
 
 
 def tokens(text: str) -> list[str]:

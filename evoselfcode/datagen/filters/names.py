@@ -29,6 +29,9 @@ NAME_REASONS: dict[str, str] = {
 }
 """Every reason a name can be dropped for, in the order of the gates."""
 
+LONGEST = 255
+"""Letters of a name that ``filters.name_regex`` is asked about: a pattern may take time that grows with the text."""
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYWORDS = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 _BUILTINS = frozenset(dir(builtins))
@@ -65,7 +68,7 @@ class NameJudge:
             ("empty", lambda candidate: not candidate.text),
             ("truncated", _is_truncated),
             ("malformed", _is_malformed),
-            ("regex", lambda candidate: not matches(candidate.text)),
+            ("regex", lambda candidate: len(candidate.text) > LONGEST or not matches(candidate.text)),
             ("dunder", lambda candidate: candidate.text[:2] == candidate.text[-2:] == "__"),
             ("keyword", lambda candidate: candidate.text in _KEYWORDS),
             ("builtin", lambda candidate: candidate.text in _BUILTINS),

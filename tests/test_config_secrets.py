@@ -1,0 +1,122 @@
+"""The key is shown nowhere: not printed, not in an error, not in what is saved."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.pretty import Pretty
+
+from evoselfcode.config import RunConfig
+from evoselfcode.errors import ConfigError
+
+SECRET = "sk-zebra"
+
+
+def config(tmp_path: Path, text: str = "model: m\napi:\n  api_key: ${KEY}\n") -> RunConfig:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    return RunConfig.from_file(path, environ={"KEY": SECRET})
+
+
+def test_the_key_arrives_and_is_shown_nowhere(tmp_path: Path) -> None:
+    """Sabotage: remove ``Api.__repr__`` or ``Api.__rich_repr__``."""
+    loaded = config(tmp_path)
+    assert loaded.api.api_key == SECRET
+    screen = io.StringIO()
+    console = Console(file=screen, width=200)
+    console.print(Pretty(loaded), Pretty(loaded.api), Pretty([loaded]))
+    shown = [repr(loaded), str(loaded), repr(loaded.api), str(loaded.api), f"{loaded.api!s}", screen.getvalue()]
+    shown += [repr(loaded.to_public()), repr(loaded.fingerprint())]
+    assert not any(SECRET in text for text in shown)
+    assert all("***" in text for text in shown[:7])
+
+
+def test_without_a_key_nothing_is_masked() -> None:
+    assert RunConfig().to_public()["api"]["api_key"] == ""
+
+
+def test_the_fingerprint_does_not_depend_on_the_key(tmp_path: Path) -> None:
+    """Sabotage: take ``api.api_key`` out of ``NEUTRAL``."""
+    assert config(tmp_path).fingerprint() == config(tmp_path, "model: m\n").fingerprint()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[sk-zebra]",
+        "{sk-zebra: 1}",
+        "{a: sk-zebra}",
+        "!sk-zebra",
+        "&sk-zebra x",
+        "*sk-zebra",
+        '"sk-zebra\\n"',
+        '"sk-zebra ü"',
+        '"sk-zebra',
+        "[sk-zebra",
+        "sk: zebra",
+        '"${KEY}\\n"',
+        '"${KEY} ${OTHER}"',
+        "[${KEY}]",
+        '"\\ud800sk-zebra"',
+        "0x_",
+        "3.5",
+    ],
+)
+def test_no_error_shows_the_key(value: str, tmp_path: Path) -> None:
+    """Sabotage: drop the ``secret`` of ``_complain``, or name ``--set`` with its value in ``_override``."""
+    path = tmp_path / "c.yaml"
+    path.write_text(f"model: m\napi:\n  api_key: {value}\n")
+    for text, overrides in ((path.read_text(), []), ("model: m\n", [f"api.api_key={value}"])):
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            RunConfig.from_file(path, overrides=overrides, environ={"KEY": SECRET})
+        assert "zebra" not in str(caught.value)
+        assert value not in str(caught.value)
+
+
+def test_no_error_of_a_neighbour_shows_a_key_of_the_command_line(tmp_path: Path) -> None:
+    """Sabotage: as above; the place of ``api.base_url`` was the text of the override."""
+    path = tmp_path / "c.yaml"
+    path.write_text("namegen:\n  n: 0\n")
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_file(path, overrides=[f"api.api_key={SECRET}", "api.timeout=x"])
+    assert len(caught.value.problems) == 2
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:sk-zebra@h",
+        "http://u:sk-zebra@h:port",
+        "http://u:sk-zeb ra@h",
+        "ftp://sk-zebra@h",
+        "http://h?key=sk-zebra",
+        "http://h#sk-zebra",
+        "http://h/\\n?key=sk-zebra",
+        "http://h/\\n?key=\\nsk-zebra",
+        "h?key=sk-zebra",
+        "http://sk-zebra@",
+    ],
+)
+def test_no_error_shows_a_secret_of_an_address(url: str, tmp_path: Path) -> None:
+    """Sabotage: in ``rules.base_url`` let ``shown`` be ``short(url)``."""
+    with pytest.raises(ConfigError) as caught:
+        config(tmp_path, f'model: m\napi:\n  base_url: "{url}"\n')
+    assert "zeb" not in str(caught.value)
+    assert "\n" not in caught.value.problems[0]
+
+
+@pytest.mark.parametrize("key", ["", "sk-1234", "a" * 5000, "a.b_c~/+="])
+def test_a_key_that_a_header_can_carry_is_taken(key: str) -> None:
+    assert RunConfig.from_mapping({"api": {"api_key": key}}).api.api_key == key
+
+
+@pytest.mark.parametrize("key", ["sk-1\n", "sk 1", "sk-\x00", "schlüssel", "\ufeffsk-1"])
+def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
+    """Read from a file, a key often ends in a newline. Sabotage: take the key out of ``RULES``."""
+    with pytest.raises(ConfigError, match=r"api\.api_key: contains white space"):
+        RunConfig.from_mapping({"api": {"api_key": key}})

@@ -1,0 +1,218 @@
+"""The retry policy, driven by hand: no clock, no loop, no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evoselfcode.records import Choice, Completion, Failure, FailureKind
+from evoselfcode.wire import retry
+from evoselfcode.wire.retry import Send, Wait, attempts, drive, policy
+
+DONE = Completion((Choice("x", "stop"),))
+
+
+def play(
+    answer: Callable[[int], Completion | Failure], *, seed: int = 0, limit: int = 10_000, **settings: float
+) -> tuple[Completion | Failure, int, list[Wait]]:
+    """Drive the policy: the result, the number of attempts, the waits."""
+    steps = attempts(random=Random(seed), **settings)  # type: ignore[arg-type]
+    sent, waits = 0, []
+    try:
+        step = next(steps)
+        for _ in range(limit):
+            if isinstance(step, Wait):
+                waits.append(step)
+                step = steps.send(None)
+            else:
+                sent += 1
+                assert step.number == sent
+                step = steps.send(answer(sent))
+    except StopIteration as ended:
+        return ended.value, sent, waits
+    raise AssertionError(f"no end after {limit} steps")
+
+
+def always(kind: FailureKind, retry_after: float | None = None) -> Callable[[int], Failure]:
+    return lambda _: Failure(kind, retry_after=retry_after)
+
+
+TABLE: dict[str, str] = {
+    "auth": "stop_run",
+    "payment": "stop_run",
+    "no_model": "stop_run",
+    "no_route": "stop_run",
+    "bad_request": "give_up",
+    "unsupported": "give_up",
+    "too_long": "give_up",
+    "sentinel_in_prompt": "give_up",
+    "rate_limited": "wait",
+    "overloaded": "wait",
+    "loading": "wait",
+    "connect": "wait",
+    "server_error": "retry",
+    "disconnect": "retry",
+    "timeout": "retry",
+    "bad_reply": "retry",
+    "too_large": "retry",
+}
+
+
+def test_every_kind_of_failure_has_an_action() -> None:
+    """Sabotage: add a kind to ``FailureKind`` and none to the policy; let ``connect`` be retried and counted."""
+    assert {kind: policy(kind) for kind in get_args(FailureKind)} == TABLE
+
+
+KINDS = {
+    action: [kind for kind in get_args(FailureKind) if TABLE[kind] == action]
+    for action in ("retry", "wait", "give_up", "stop_run")
+}
+
+
+def test_a_completion_ends_it_at_once() -> None:
+    assert play(lambda _: DONE) == (DONE, 1, [])
+
+
+@pytest.mark.parametrize("kind", KINDS["give_up"] + KINDS["stop_run"])
+def test_what_will_be_refused_again_is_not_asked_again(kind: FailureKind) -> None:
+    """Sabotage: treat an unknown action as a retry."""
+    assert play(always(kind))[1:] == (1, [])
+
+
+@pytest.mark.parametrize("max_attempts", [1, 2, 5])
+@pytest.mark.parametrize("kind", KINDS["retry"])
+def test_a_row_costs_at_most_its_attempts(kind: FailureKind, max_attempts: int) -> None:
+    """Sabotage: ``spent > max_attempts``."""
+    result, sent, _ = play(always(kind), max_attempts=max_attempts)
+    assert isinstance(result, Failure)
+    assert sent == max_attempts
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(), st.sampled_from(KINDS["retry"][:1] + KINDS["wait"]))
+def test_waits_are_bounded_by_full_jitter(seed: int, kind: FailureKind) -> None:
+    """Wait k is at most min(60, 2^k). Sabotage: ``2.0 ** k`` without the cap; an additive jitter."""
+    _, _, waits = play(always(kind), seed=seed, max_attempts=12, outage_limit=300)
+    for k, wait in enumerate(waits):
+        assert 0 < wait.seconds <= min(60.0, 2.0**k)
+        assert wait.reason == kind
+
+
+def test_the_jitter_is_spread_over_the_whole_range() -> None:
+    """Kolmogorov-Smirnov distance of 1,000 waits from U(0, 8). Sabotage: ``uniform(bound / 2, bound)``."""
+    waits = sorted(play(always("server_error"), seed=seed)[2][3].seconds / 8.0 for seed in range(1000))
+    assert max(abs(wait - i / 1000) for i, wait in enumerate(waits)) < 1.63 / 1000**0.5  # p = 0.01
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(), st.floats(retry.MIN_HINT, 300))
+def test_a_servers_wait_is_obeyed_and_lengthened_by_a_tenth_at_most(seed: int, asked: float) -> None:
+    """Sabotage: ``min`` with the own jitter; no lengthening (all rows would come back at once)."""
+    for kind in ("rate_limited", "server_error"):
+        _, _, waits = play(always(kind, asked), seed=seed, max_attempts=3, outage_limit=5 * asked)  # type: ignore[arg-type]
+        assert waits
+        assert all(asked <= wait.seconds <= asked * 1.1 for wait in waits)
+    assert len({play(always("server_error", 10.0), seed=seed)[2][0].seconds for seed in range(5)}) == 5
+
+
+@pytest.mark.parametrize("asked", [0.0, 0.001, 0.0999])
+def test_a_server_that_says_zero_is_not_asked_without_end(asked: float) -> None:
+    """Sabotage: obey a Retry-After of 0: the loop never ends."""
+    result, sent, waits = play(always("rate_limited", asked), limit=200)
+    assert isinstance(result, Failure)
+    assert sent == len(waits) + 1 < 60
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(), st.sampled_from(KINDS["wait"]), st.floats(0, 2000))
+def test_an_outage_spends_no_attempts_and_ends_at_its_limit(seed: int, kind: FailureKind, limit: float) -> None:
+    """Sabotage: count waits as attempts; ``outage_limit`` per wait."""
+    result, sent, waits = play(always(kind), seed=seed, max_attempts=1, outage_limit=limit)
+    assert isinstance(result, Failure)
+    assert result.kind == kind
+    assert sent == len(waits) + 1
+    assert sum(wait.seconds for wait in waits) <= limit
+    assert sum(wait.seconds for wait in waits) > limit - 60
+
+
+def test_a_row_survives_an_outage_with_all_its_attempts() -> None:
+    """Ten minutes of nothing, then four failures of its own, then a completion. Sabotage: count waits."""
+
+    def answer(number: int) -> Completion | Failure:
+        if number <= 15:
+            return Failure("connect")
+        return Failure("server_error") if number <= 19 else DONE
+
+    result, sent, waits = play(answer, max_attempts=5)
+    assert (result, sent, len(waits)) == (DONE, 20, 19)
+
+
+def test_a_connection_that_breaks_at_the_first_attempt_is_tried_again_at_once() -> None:
+    """The keep-alive race. Only then, and it is counted. Sabotage: at once at every attempt."""
+    result, sent, waits = play(always("disconnect"), max_attempts=4)
+    assert isinstance(result, Failure)
+    assert (sent, len(waits)) == (4, 2)
+    later = [Failure("server_error"), Failure("disconnect"), DONE]
+    assert [wait.reason for wait in play(lambda n: later[n - 1])[2]] == ["server_error", "disconnect"]
+
+
+def test_the_same_seed_waits_the_same() -> None:
+    """A run can be repeated. Sabotage: use the module's ``random``."""
+    assert play(always("overloaded"), seed=5) == play(always("overloaded"), seed=5)
+    assert play(always("overloaded"), seed=5)[2] != play(always("overloaded"), seed=6)[2]
+
+
+def test_an_attempt_that_gives_nothing_is_a_mistake_of_the_driver() -> None:
+    steps = attempts(random=Random(0))
+    next(steps)
+    with pytest.raises(TypeError, match="completion or a failure"):
+        steps.send(None)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_policy_may_be_dropped_at_any_step(after: int) -> None:
+    """A cancelled request closes its generator: nothing is yielded any more."""
+    steps = attempts(random=Random(0))
+    assert next(steps) == Send(1)
+    if after:
+        assert isinstance(steps.send(Failure("overloaded")), Wait)
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+async def test_drive_carries_the_steps_out() -> None:
+    answers = [Failure("overloaded", retry_after=2.0), DONE]
+    paused: list[Wait] = []
+
+    async def attempt() -> Completion | Failure | None:
+        return answers.pop(0)
+
+    async def pause(wait: Wait) -> bool:
+        paused.append(wait)
+        return True
+
+    assert await drive(attempts(random=Random(0)), attempt, pause) == DONE
+    assert [wait.reason for wait in paused] == ["overloaded"]
+
+
+@pytest.mark.parametrize("abandoned", ["attempt", "pause"])
+async def test_drive_gives_up_where_the_caller_does(abandoned: str) -> None:
+    """Sabotage: ignore what ``pause`` returns: a stopping run would make one attempt more."""
+    attempts_made = 0
+
+    async def attempt() -> Completion | Failure | None:
+        nonlocal attempts_made
+        attempts_made += 1
+        return None if abandoned == "attempt" else Failure("overloaded")
+
+    async def pause(wait: Wait) -> bool:
+        return False
+
+    assert await drive(attempts(random=Random(0)), attempt, pause) is None
+    assert attempts_made == 1
