@@ -128,7 +128,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     Attributes:
         prompt_tokens: Tokens of the prompt, counted once whatever ``n``.
-        completion_tokens: Tokens of all choices together, or of one choice on servers that count only one
+        completion_tokens: Tokens of all choices together; an estimate where the server counts one choice only
             (:attr:`evoselfcode.wire.dialect.Dialect.usage_of_one_choice`).
     """
 

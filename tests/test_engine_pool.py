@@ -150,6 +150,21 @@ async def test_outcomes_settled_before_the_end_are_delivered_first() -> None:
     assert found == [0, 1, 2]
 
 
+@pytest.mark.parametrize("workers_met", [1, 20])
+async def test_a_mistake_of_the_program_ends_the_run_with_its_traceback(workers_met: int) -> None:
+    """Sabotage: tell the taker of the end only when the workers ended well, and it waits for ever."""
+
+    async def send(request: Request) -> Completion | Failure:
+        await anyio.lowlevel.checkpoint()
+        if request.number < workers_met:
+            raise ZeroDivisionError
+        return DONE
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await collect(send)
+    assert raised.value.subgroup(ZeroDivisionError)
+
+
 async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> None:
     """Sabotage: list(plan) at the start, or an unbounded queue."""
     pulled = 0

@@ -224,3 +224,22 @@ def test_the_tokens_of_a_text(server: str, document: dict[str, Any] | None) -> N
 )
 def test_tokens_are_read_or_not(status: int, body: bytes, tokens: list[int] | None) -> None:
     assert messages.read_tokens(status, body) == tokens
+
+
+def test_usage_of_one_choice_is_taken_for_all_where_the_server_counts_so() -> None:
+    """llama.cpp counts one choice on ``/v1/completions`` and each on ``/infill``. Sabotage: scale both."""
+    document = {
+        "choices": [{"index": i, "text": "x", "finish_reason": "stop"} for i in range(4)],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 3},
+    }
+    native = [{"index": i, "content": "x", "stop_type": "eos", "tokens_predicted": 3} for i in range(4)]
+    one = Dialect(server="llamacpp", fim="infill", usage_of_one_choice=True)
+    for prompt, dialect, reply, counted in (
+        (L2r("p"), one, document, 12),
+        (L2r("p"), Dialect(server="vllm"), document, 3),
+        (Fim("p", "s"), one, native, 12),
+    ):
+        request = Request(key="00", prompt=prompt, sampling=Sampling(max_new_tokens=4, n=4))
+        completion = messages.read(request, dialect, 200, {}, json.dumps(reply).encode())
+        assert isinstance(completion, Completion)
+        assert completion.usage.completion_tokens == counted

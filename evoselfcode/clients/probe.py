@@ -209,5 +209,5 @@ def _learn_logprobs(extras: _Extras, reply: Completion, dialect: Dialect, book: 
     # The token that completed a stop string is counted by some servers and not shown: which count is nearer?
     single = len(given) > 1 and bool(counted) and abs((counted or 0) - one) < abs((counted or 0) - all_)
     if single:
-        book.add("usage", "info", "usage counts the tokens of one choice only; totals are multiplied by n")
+        book.add("usage", "info", "usage counts the tokens of one choice only; it is taken for all of them")
     return msgspec.structs.replace(dialect, usage_of_one_choice=single)

@@ -104,15 +104,20 @@ async def outcomes(
 
 
 async def _host(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[Outcome | None], workers: int) -> None:
-    """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited."""
+    """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited.
+
+    What ends the run is raised as it is; what nobody foresaw is raised in its group, with every traceback.
+    """
     try:
         async with anyio.create_task_group() as group:
             for _ in range(workers):
                 group.start_soon(_worker, plan, settle, ready)
-    except* EvoselfcodeError as raised:
-        error = _first(raised)
+    except Exception as raised:
         await ready.put(None)
-        raise error from None
+        foreseen, others = raised.split(EvoselfcodeError) if isinstance(raised, BaseExceptionGroup) else (None, raised)
+        if foreseen is None or others is not None:
+            raise
+        raise _first(foreseen) from None
     else:
         await ready.put(None)
 
@@ -216,7 +221,7 @@ def _raise_if_the_run_ends(failure: Failure) -> None:
     status = "" if failure.status is None else f" (HTTP {failure.status})"
     if action == "stop_run":
         said = f"the endpoint refuses the requests{status}: {failure.message}"
-        raise EndpointRefused(said, hint=_HINTS[failure.kind])
+        raise EndpointRefused(said, hint=_HINTS.get(failure.kind))
     if action == "wait":
         raise EndpointDown(
             f"the endpoint was away for too long, last failure {failure.kind}{status}: {failure.message}",

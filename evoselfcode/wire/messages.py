@@ -120,7 +120,18 @@ def read(
             return infill.read_infill(body)
         case "ollama":
             return infill.read_ollama(body)
-    return completions.read(body)
+    completion = completions.read(body)
+    if dialect.usage_of_one_choice and isinstance(completion, Completion):
+        return _all_counted(completion)
+    return completion
+
+
+def _all_counted(completion: Completion) -> Completion:
+    """Take a count of one choice's tokens for all of them: an estimate, of the right size."""
+    one = completion.usage.completion_tokens
+    total = None if one is None else one * len(completion.choices)
+    usage = msgspec.structs.replace(completion.usage, completion_tokens=total)
+    return msgspec.structs.replace(completion, usage=usage)
 
 
 def parts(request: Request, max_n: int | None) -> tuple[Request, ...]:

@@ -165,13 +165,12 @@ class _Run:
 
     def _count(self, entry: Entry, *, resumed: bool) -> None:
         usage = entry.usage
-        factor = max(1, len(entry.draws)) if self._summary.findings.dialect.usage_of_one_choice else 1
         self._summary.meter.add(
             entry.arm,
             [draw.reason for draw in entry.draws],
             dead=entry.failure is not None,
             prompt_tokens=usage.prompt_tokens or 0,
-            completion_tokens=factor * (usage.completion_tokens or 0),
+            completion_tokens=usage.completion_tokens or 0,
             resumed=resumed,
         )
 
