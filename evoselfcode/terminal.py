@@ -155,7 +155,8 @@ def card(summary: Summary) -> None:
         console.print(Text(f"{path}  {rows:,} rows"), soft_wrap=True)
         shown = ", ".join(_first_names(path))
         if shown and not name.startswith("combined"):
-            console.print(Text(f"  {shown}, …", style="dim"), soft_wrap=True)
+            more = ", …" if rows > NAMES_SHOWN else ""
+            console.print(Text(f"  {shown}{more}", style="dim"), soft_wrap=True)
 
 
 def _title(summary: Summary) -> str:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fakes import fake, serving
 
 ROWS = ("fim_raw.jsonl", "l2r_raw.jsonl", "combined_raw.jsonl")
 SMALL = ("--set", "namegen.num_requests=5")
@@ -210,6 +211,33 @@ def test_too_many_requests_given_up_end_in_exit_code_3(folder: Path) -> None:
     finally:
         server.terminate()
         server.communicate(timeout=30)
+
+
+def test_a_server_without_fim_is_told_in_one_message_and_its_l2r_arm_runs_if_asked(folder: Path) -> None:
+    with serving(fake("llamacpp-smollm2")) as url:
+        at = (*SMALL, "--set", f"api.base_url={url}", "--set", "model=smollm2-135m")
+        done = run(folder, "datagen-names", *at)
+        assert done.returncode == 2
+        assert "error: no way of fill-in-the-middle works on this server with this model" in done.stderr
+        assert "FIM by suffix: silently ignored" in done.stderr
+        assert "hint: run the L2R arm alone with --arm L2R" in done.stderr
+        done = run(folder, "datagen-names", *at, "--arm", "l2r")
+        assert done.returncode == 0, done.stderr
+        assert (folder / "data/generated/names/l2r_raw.jsonl").stat().st_size > 0
+        assert (folder / "data/generated/names/fim_raw.jsonl").stat().st_size == 0
+
+
+def test_a_prompt_that_ends_in_a_space_is_remarked_on_by_run_and_doctor(folder: Path) -> None:
+    with serving(fake("vllm-0.12")) as url:
+        at = (*SMALL, "--set", f"api.base_url={url}", "--set", "model=Qwen2.5-Coder-32B")
+        told = "the L2R prompt ends in a space"
+        done = run(folder, "datagen-names", *at)
+        assert done.returncode == 0, done.stderr
+        assert f"warning: {told}" in done.stderr
+        assert "hint: prompts.boundary: token" in done.stderr
+        assert told in " ".join(run(folder, "doctor", *at).stdout.split())
+        at = (*at, "--set", "prompts.boundary=token", "--new-run", "--quiet")
+        assert run(folder, "datagen-names", *at).stderr == ""
 
 
 def test_help_names_every_command(folder: Path) -> None:

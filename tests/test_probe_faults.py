@@ -71,6 +71,25 @@ async def test_a_server_that_stays_busy_ends_the_preflight() -> None:
     assert sum(naps) <= PREFLIGHT_PATIENCE
 
 
+@pytest.mark.parametrize(
+    "fault", [error("nested", 500, "Internal Server Error"), (200, {}, b"<html>Bad Gateway</html>")]
+)
+@pytest.mark.parametrize("passed", [1, 2, 3])
+async def test_a_passing_fault_does_not_pass_for_the_servers_nature(fault: Reply, passed: int) -> None:
+    """Sabotage: set ``PREFLIGHT_ATTEMPTS`` to 1, and a run asks for each choice in a request of its own."""
+    naps: list[float] = []
+    server = fake("vllm-0.12", [*[None] * passed, fault])
+    findings = await look(server, naps)
+    assert findings == await look(fake("vllm-0.12"), [])
+    assert len(naps) == 1
+
+
+async def test_a_server_that_always_fails_is_not_said_to_refuse_n() -> None:
+    fault = error("nested", 500, "CUDA out of memory")
+    with pytest.raises(EndpointDown, match=r"fails at a plain completion .*CUDA out of memory"):
+        await look(fake("vllm-0.12", [None, *[fault] * 100]), [])
+
+
 async def test_a_wait_longer_than_the_patience_is_not_begun() -> None:
     naps: list[float] = []
     status, headers, body = BUSY

@@ -81,7 +81,15 @@ def test_the_card_has_the_funnel_the_files_and_the_names(tmp_path: Path, capsys:
     assert re.search(r"FIM +1 +3 +1 +33\.3% +(weak 1, duplicate 1|duplicate 1, weak 1)", out)
     assert re.search(r"L2R +1 +3 +2 +66\.7% +regex 1", out)
     assert "tokens: 12 prompt, 15 completion. 2 requests in 2.0 s (1/s)" in out
-    assert "merge_sort, …" in out
+    assert out.endswith("  merge_sort\n")
+
+
+def test_the_card_shows_the_first_names_and_that_there_are_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path / "fim_raw.jsonl", [{"func_name": f"name_{number}"} for number in range(13)])
+    terminal.card(summary(tmp_path, files={"fim_raw.jsonl": 13}))
+    assert capsys.readouterr().out.endswith("name_10, name_11, …\n")
 
 
 def test_model_text_is_never_markup_and_never_drives_the_terminal(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 REMEMBERED_TEXTS = 1024
 """Texts whose tokens are remembered: a stage asks with a few texts; a run of different prompts must not grow."""
 
+PREFLIGHT_ATTEMPTS = 3
+"""Attempts of each question of a preflight: a passing 500 must not pass for a server's nature."""
+
 PREFLIGHT_PATIENCE = 30.0
 """Seconds that each question of a preflight may wait in all for a server that is busy or loading."""
 
@@ -149,9 +152,10 @@ class Connection:
         return self.findings
 
     async def _patiently(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer | Failure:
-        """Attempt until the server is neither busy nor loading. Cancelled: waits no longer.
+        """Attempt until the server is neither busy nor loading nor stumbles. Cancelled: waits no longer.
 
-        A refused connection is not waited for: most often the address is wrong, and a run has not begun.
+        A refused connection is not waited for: most often the address is wrong, and a run has not begun. Nor is a
+        question asked again that took the whole time of an attempt: minutes, for a line of text.
         """
         last: list[Answer | Failure] = []
 
@@ -161,12 +165,14 @@ class Connection:
             return answer if isinstance(answer, Failure) else Completion(())
 
         async def pause(wait: retry.Wait) -> bool:
-            if wait.reason == "connect":
+            if wait.reason in ("connect", "timeout"):
                 return False
             await self._sleep(wait.seconds)
             return True
 
-        steps = retry.attempts(max_attempts=1, random=Random("preflight"), outage_limit=PREFLIGHT_PATIENCE)
+        steps = retry.attempts(
+            max_attempts=PREFLIGHT_ATTEMPTS, random=Random("preflight"), outage_limit=PREFLIGHT_PATIENCE
+        )
         await retry.drive(steps, once, pause)
         return last[0]
 

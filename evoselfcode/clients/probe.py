@@ -24,7 +24,7 @@ from evoselfcode.clients.findings import (
     reads_like_chat,
 )
 from evoselfcode.clients.probe_fim import fill_in_the_middle
-from evoselfcode.errors import EndpointRefused, UsageError
+from evoselfcode.errors import EndpointDown, EndpointRefused, UsageError
 from evoselfcode.records import Completion, Failure, L2r
 from evoselfcode.wire import servers
 from evoselfcode.wire.dialect import Dialect
@@ -134,6 +134,11 @@ def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str,
         reply = yield from ask(book, dialect, L2r(PREFIX), sampling)
         if not isinstance(reply, Failure):
             break
+        if reply.kind in ("server_error", "bad_reply", "too_large"):
+            raise EndpointDown(
+                f"the endpoint fails at a plain completion ({reply.kind}, HTTP {reply.status}): {reply.message}",
+                hint="look at the server's log; nothing was written",
+            )
         fewer = None if reply.kind == "no_route" else _fewer(extras, reply.message)
         if fewer is None:
             raise EndpointRefused(
