@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real reference lock clean
+.PHONY: help names test check test-real reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,8 +17,15 @@ check:  ## Lint, format and types
 test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
 	@scripts/test-real
 
-reference:  ## Write the configuration reference anew
+reference:  ## Write the generated pages of docs/reference anew
+	@scripts/install run
 	.venv/bin/python scripts/write_config_reference.py
+	.venv/bin/python scripts/write_sentinels_reference.py
+	PYTHONPATH=tests .venv/bin/python -m fakes.table > docs/reference/servers.md
+
+picture:  ## Draw the picture of a run anew (docs/assets/run.svg)
+	@scripts/install run
+	.venv/bin/python scripts/draw_run.py
 
 lock:  ## Write the hash-locked requirement files anew
 	@scripts/lock

@@ -27,7 +27,7 @@ COMMON: dict[str, Any] = {
     "logprobs": 1,
 }
 OWN: dict[str, dict[str, Any]] = {
-    "vllm": {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0},
+    "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     "llamacpp": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
     "llama-cpp-python": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},

@@ -49,6 +49,7 @@ class Row:
         n: Most choices; 0 ignores ``n``, 1 refuses more.
         n_error: Status and message where ``n`` is refused.
         greedy_needs_n1: ``n`` > 1 at temperature 0 is refused.
+        top_k_above_zero: ``top_k`` 0 is refused; -1 switches it off.
         seeds: Whether a seed is honoured.
         stops: Whether stop strings are honoured.
         leak: A special token that shows at the end of each middle.
@@ -91,6 +92,7 @@ class Row:
     n: int = 128
     n_error: tuple[int, str] = (400, "")
     greedy_needs_n1: bool = False
+    top_k_above_zero: bool = False
     seeds: bool = True
     stops: bool = True
     leak: str = ""

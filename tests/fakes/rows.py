@@ -75,7 +75,13 @@ VLLM_ROWS = (
             "suffix_details": {"param": "suffix"},
         },
     ),
-    Row(name="vllm-0.8", error="flat", note="refuses `suffix`; flat error documents", **VLLM),
+    Row(
+        name="vllm-0.8",
+        error="flat",
+        top_k_above_zero=True,
+        note="refuses `suffix`; flat error documents; refuses `top_k` 0",
+        **VLLM,
+    ),
     Row(
         name="vllm-0.33-deepseek-v4",
         model="deepseek-ai/DeepSeek-V4",

@@ -133,6 +133,8 @@ class Fake:
             raise Refused(row.n_error[0], row.n_error[1].replace("{n}", str(n)))
         if row.greedy_needs_n1 and n > 1 and body.get("temperature") == 0:
             raise Refused(400, f"n must be 1 when using greedy sampling, got {n}.")
+        if row.top_k_above_zero and body.get("top_k") == 0:
+            raise Refused(400, "top_k must be -1 (disable), or at least 1, got 0.")
         if isinstance(top, int) and top > row.max_logprobs:
             raise Refused(400, f"Requested sample logprobs of {top}, which is greater than max allowed")
         if row.max_stops is not None and len(body.get("stop", [])) > row.max_stops:
