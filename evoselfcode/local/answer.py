@@ -63,8 +63,8 @@ def answer(method: str, path: str, body: bytes, *, suffix: SuffixPolicy = "honou
         return _routed(method, path.partition("?")[0], body, suffix)
     except Refused as refused:
         return refused.status, _JSON, error_body(refused.status, refused.message, refused.type, refused.param)
-    except UsageError as error:
-        return 500, _JSON, error_body(500, error.message, "InternalServerError")
+    except UsageError as error:  # no sources to learn from: the hint must reach whoever reads the reply
+        return 500, _JSON, error_body(500, ", ".join(filter(None, (error.message, error.hint))), "InternalServerError")
 
 
 def error_body(status: int, message: str, type_: str, param: str | None = None) -> bytes:
@@ -98,9 +98,9 @@ _METHODS = dict.fromkeys([*_GET, "/health"], "GET") | dict.fromkeys(
 
 def _routed(method: str, path: str, body: bytes, suffix: SuffixPolicy) -> Reply:
     if path not in _METHODS:
-        raise Refused("Not Found", status=404, type_="NotFoundError")
+        raise Refused("Not Found", status=404, type_="Not Found")
     if _METHODS[path] != method:
-        raise Refused("Method Not Allowed", status=405, type_="MethodNotAllowedError")
+        raise Refused("Method Not Allowed", status=405, type_="Method Not Allowed")
     if path == "/health":
         return 200, {}, b""
     return 200, _JSON, orjson.dumps(_GET[path]() if method == "GET" else _post(path, body, suffix))
@@ -123,7 +123,7 @@ def _completions(body: CompletionBody, policy: SuffixPolicy) -> dict[str, Any]:
     sampling, texts = body.sampling(), body.prompts()
     prompts = [as_prompt(text, body.suffix) for text in texts]
     if body.echo and any(isinstance(prompt, Fim) for prompt in prompts):
-        raise Refused("echo is not supported with a suffix", param="echo")
+        raise Refused("echo is not supported with fill-in-the-middle", param="echo")
     model = EmbeddedModel.load()
     for prompt in prompts:
         check_length(model, prompt, sampling.max_new_tokens)
@@ -138,7 +138,7 @@ def _completions(body: CompletionBody, policy: SuffixPolicy) -> dict[str, Any]:
                 "text": text + draft.text if body.echo else draft.text,
                 "logprobs": _legacy(model, scored, sampling.logprobs),
                 "finish_reason": draft.finish,
-                "stop_reason": None,
+                "stop_reason": draft.stop,
             })  # fmt: skip
             drawn += draft.drawn
     return {"object": "text_completion", "choices": choices, "usage": _usage(model, prompts, drawn)}
@@ -155,6 +155,7 @@ def _chat(body: ChatBody) -> dict[str, Any]:
             "message": {"role": "assistant", "content": draft.text},
             "logprobs": _content(model, draft, sampling),
             "finish_reason": draft.finish,
+            "stop_reason": draft.stop,
         }
         for index, draft in enumerate(drafts)
     ]
@@ -182,7 +183,11 @@ def _scored(draft: Draft) -> Iterator[_Scored]:
 
 
 def _legacy(model: EmbeddedModel, scored: list[_Scored], count: int | None) -> dict[str, Any] | None:
-    """Write log-probabilities as four arrays; the alternatives hold the token itself too, so `count` + 1 at most."""
+    """Write log-probabilities as four arrays; the alternatives hold the token itself too, so `count` + 1 at most.
+
+    The first token of a text has a number here, where vLLM may have ``null``: this model knows how texts begin, as
+    a model with a begin-of-text token does.
+    """
     if count is None:
         return None
     offsets = [0]

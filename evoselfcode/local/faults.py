@@ -21,7 +21,8 @@ FaultKind = Literal["status", "drop", "stall", "drip", "html", "truncate"]
 """An error status; the connection closed without a reply; no reply ever; a reply byte by byte; an HTML page with
 status 200; a reply cut in the middle."""
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)", re.ASCII)
+_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s)", re.ASCII)
+_WIDEST = 10  # sigma: e**10 is already 22,000 times the median; far beyond, the exponential overflows
 _SHARE = re.compile(r"([a-z]+|\d{3}):(\d*\.?\d+)", re.ASCII)
 _RANGE = re.compile(r"([a-z]+|\d{3})@(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
 _WORDS: dict[str, FaultKind] = {
@@ -93,8 +94,8 @@ def parse_latency(text: str) -> Latency:
     if name == "lognormal":
         median, _, sigma = rest.partition(",")
         low, spread = _seconds(median), _number(sigma)
-        if not low or not spread:
-            raise _wrong("latency", text, "lognormal:80ms,0.5 (median and sigma above 0)")
+        if not low or not spread or spread > _WIDEST:
+            raise _wrong("latency", text, f"lognormal:80ms,0.5 (median above 0, sigma above 0 and at most {_WIDEST})")
         return Latency(low, low, spread)
     first, dots, last = text.partition("..")
     low, high = _seconds(first), _seconds(last if dots else first)
@@ -150,7 +151,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\d*\.?\d+", text, re.ASCII) else None
+    return float(text) if re.fullmatch(r"\d{0,9}\.?\d{1,9}", text, re.ASCII) else None
 
 
 def _wrong(what: str, text: str, expected: str) -> ConfigError:

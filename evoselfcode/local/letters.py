@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable
 from random import Random
 
-from evoselfcode.local.ngram import NGram, Sorted, pick
+from evoselfcode.local.ngram import NGram, pick
+from evoselfcode.local.suffix_array import Sorted
 
 _EDGE = "\0"
 _NOVEL = "\1"

@@ -2,7 +2,7 @@
 
 This file decides the probability of a symbol after a context, and how one is drawn. It refuses to know what a symbol
 stands for: one character of a ``str`` is one symbol, tokens and letters alike, so that a context is a slice and
-the whole index is a suffix array.
+the whole index is a suffix array (:mod:`evoselfcode.local.suffix_array`).
 
 The formula is interpolated Witten-Bell smoothing (Witten and Bell 1991, method C; Chen and Goodman 1998, section
 2.5) with the escape mass scaled by `alpha`::
@@ -16,39 +16,24 @@ of symbols seen once as its estimate (Good 1953): (once + 1) / (count + once + 1
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from math import inf
 from random import Random
 from threading import RLock
 
-import msgspec
+from evoselfcode.local.suffix_array import Places, Sorted
 
-_CACHED = 1_500_000
+CACHED = 1_500_000
 """Table entries kept between draws, about 60 bytes each; past it the tables are dropped and made anew."""
+
+_NAMED = 3
+"""Entries charged for a context that is remembered: its key of up to eight symbols, and where it leads."""
 
 _REDRAWS = 16
 """Draws before the likeliest other symbol is taken: a nucleus may hold nothing but the unwanted one."""
-
-
-class Sorted(msgspec.Struct, frozen=True, array_like=True):
-    """A sequence of symbols with its suffix array: all that is worth keeping of a model.
-
-    Attributes:
-        text: The sequence.
-        order: Positions sorted by the ``depth + 1`` symbols that begin at each; an ``array("I")`` as bytes.
-    """
-
-    text: str
-    order: bytes
-
-    @classmethod
-    def of(cls, text: str, depth: int) -> Sorted:
-        """Sort the positions of `text` for contexts of up to `depth` symbols."""
-        order = sorted(range(len(text)), key=lambda position: text[position : position + depth + 1])
-        return cls(text, array("I", order).tobytes())
 
 
 class Node:
@@ -116,8 +101,12 @@ class Node:
         """
         whole = self.mass(exponent)
         if top_p < 1:
-            kept = self._reach(top_p * whole, exponent)
-            return self._ranked[self._reach(u * self._sums[exponent][kept], exponent)][1]
+            goal = top_p * whole
+            kept = self._reach(goal, exponent)
+            sums = self._sums[exponent]
+            if kept and sums[kept - 1] == goal:  # reached to the last bit: the next symbol is one too many
+                kept -= 1
+            return self._ranked[self._reach(u * sums[kept], exponent)][1]
         return self._ranked[self._reach(u * whole, exponent)][1]
 
     def _reach(self, goal: float, exponent: float) -> int:
@@ -134,6 +123,8 @@ class Node:
 
     def mass(self, exponent: float) -> float:
         """Return the sum of (P / peak) ** exponent over all symbols, from the parent's sum: no full table is made."""
+        if exponent == 1.0:
+            return 1.0 / self.peak()
         known = self._masses.get(exponent)
         if known is None:
             peak = self.peak()
@@ -144,6 +135,7 @@ class Node:
                 own = sum((parent.probability(symbol) / top) ** exponent for symbol in self._counts)
                 known += (self.escape * top / peak) ** exponent * max(0.0, parent.mass(exponent) - own)
             self._masses[exponent] = known
+            self._spend(_NAMED)  # with the list of sums that a draw adds
         return known
 
     def peak(self) -> float:
@@ -193,20 +185,29 @@ class NGram:
         alpha: Scale of the escape mass.
         kind: Class of a symbol, for the distributions at the bottom.
         novel: Symbol that stands for everything not in the sequence.
+        cached: Most table entries to keep.
     """
 
-    def __init__(self, source: Sorted, *, depth: int, alpha: float, kind: Callable[[str], int], novel: str) -> None:
+    def __init__(
+        self,
+        source: Sorted,
+        *,
+        depth: int,
+        alpha: float,
+        kind: Callable[[str], int],
+        novel: str,
+        cached: int = CACHED,
+    ) -> None:
         self.lock = RLock()
         self._novel = novel
-        self._text = source.text
-        self._order = array("I")
-        self._order.frombytes(source.order)
+        self._places = Places(source)
         self._depth = depth
         self._alpha = alpha
         self._kind = kind
         self._nodes: dict[str, Node] = {}
+        self._cached = cached
         self._spent = 0
-        self._bottom = self._by_kind()
+        self._bottom = self._by_kind(source.text)
         self._unseen = Node({novel: 1}, 1.0, 0.0, None, self._spend)
 
     def node(self, context: str) -> Node:
@@ -215,11 +216,11 @@ class NGram:
         Call it, and use what it returns, while holding :attr:`lock`: nodes fill their tables as they are asked.
         """
         context = context[-self._depth :]
+        if self._spent > self._cached:
+            self._forget()
         known = self._nodes.get(context)
         if known is not None:
             return known
-        if self._spent > _CACHED:
-            self._forget()
         node = self._bottom.get(self._kind(context[-1]), self._unseen)
         for length in range(1, len(context) + 1):
             part = context[-length:]
@@ -228,31 +229,22 @@ class NGram:
                 break
             node = self._nodes[part] = found
         self._nodes[context] = node
+        self._spend(_NAMED)
         return node
 
     def _counted(self, context: str, parent: Node) -> Node | None:
         """Count what follows `context`; ``None`` where it does not occur."""
-        text, order, length = self._text, self._order, len(context)
-
-        def head(position: int) -> str:
-            return text[position : position + length]
-
-        start = bisect_left(order, context, key=head)
-        if start == len(order) or head(order[start]) != context:
-            return None
-        end = bisect_right(order, context, lo=start, key=head)
-        counts: dict[str, int] = Counter(text[p + length : p + length + 1] for p in order[start:end])
-        counts.pop("", None)  # the end of the training sequence is followed by nothing
+        counts = self._places.followers(context)
         if not counts:
             return None
         escape = self._alpha * len(counts)
         total = sum(counts.values()) + escape
         return Node(dict(counts), total, escape / total, parent, self._spend)
 
-    def _by_kind(self) -> dict[int, Node]:
+    def _by_kind(self, text: str) -> dict[int, Node]:
         """Count what follows each kind of symbol, with room for the novel one."""
         followers: dict[int, Counter[str]] = {}
-        for (before, after), count in Counter(zip(self._text, self._text[1:], strict=False)).items():
+        for (before, after), count in Counter(pairwise(text)).items():
             followers.setdefault(self._kind(before), Counter())[after] += count
         bottom = {}
         for kind, counts in followers.items():

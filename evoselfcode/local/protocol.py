@@ -6,7 +6,7 @@ envelope are those of vLLM 0.12 (``entrypoints/openai/protocol.py``); fields it 
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -61,9 +61,10 @@ class _Sampled(msgspec.Struct, kw_only=True):
 class CompletionBody(_Sampled, kw_only=True):
     """The body of ``POST /v1/completions``."""
 
-    prompt: str | list[str]
+    prompt: str | list[Any]
     suffix: str | None = None
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
     echo: bool | None = None
 
     def sampling(self) -> Sampling:
@@ -72,15 +73,20 @@ class CompletionBody(_Sampled, kw_only=True):
         Raises:
             Refused: One of them is impossible.
         """
+        if self.prompt_logprobs is not None:
+            _refuse("prompt_logprobs is not supported by the embedded model: use echo and logprobs.", "prompt_logprobs")
         return _sampling(self, default_tokens=16, logprobs=self.logprobs, may_be_zero=bool(self.echo))
 
     def prompts(self) -> list[str]:
         """Return the prompts as a list.
 
         Raises:
-            Refused: There is none, one is empty, or there are too many.
+            Refused: There is none, one is empty, one is not a text, or there are too many.
         """
         prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        if not all(isinstance(prompt, str) for prompt in prompts):
+            # All unknown words of a kind share one id, so ids do not tell what the text was.
+            _refuse("prompts must be texts: the embedded model's token ids cannot be turned back into text.", "prompt")
         if not prompts or (not all(prompts) and not self.suffix):
             _refuse("Either prompt or prompt_embeds must be provided and non-empty.", "prompt")
         if len(prompts) * (self.n or 1) > _MAX_CHOICES:
@@ -151,7 +157,7 @@ def parse(body: bytes, type_: type[_Body]) -> _Body:
     try:
         parsed = msgspec.json.decode(body, type=type_)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Refused(str(error) or "the body is nested too deeply") from None
+        raise Refused(str(error) or "the body is nested too deeply", type_="Bad Request") from None
     model = getattr(parsed, "model", None)
     if model and model != MODEL_ID:
         raise Refused(f"The model `{model}` does not exist.", status=404, type_="NotFoundError", param="model")

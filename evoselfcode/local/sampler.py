@@ -32,6 +32,7 @@ class Draft(msgspec.Struct, frozen=True):
         contexts: The model's context before each token, and after the last.
         drawn: Tokens drawn, the one that ended the text included.
         finish: Why it ended.
+        stop: The stop string that ended it.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Draft(msgspec.Struct, frozen=True):
     contexts: list[str]
     drawn: int
     finish: str
+    stop: str | None = None
 
 
 def write(language: Language, context: str, sampling: Sampling, random: Random) -> Draft:
@@ -59,7 +61,8 @@ def write(language: Language, context: str, sampling: Sampling, random: Random) 
             draft.contexts.append(context)
         text += drawn.text
         if cut >= 0:
-            return msgspec.structs.replace(_cut(draft, cut), text=text[:cut], drawn=number, finish="stop")
+            stop = next(stop for stop in sampling.stop if text.startswith(stop, cut))
+            return msgspec.structs.replace(_cut(draft, cut), text=text[:cut], drawn=number, finish="stop", stop=stop)
     return msgspec.structs.replace(draft, text=text, drawn=sampling.max_new_tokens)
 
 
@@ -161,4 +164,5 @@ def _ended(draft: Draft, length: int, limit: int) -> Draft:
         text="".join(head.tokens),
         drawn=min(length + 1, limit),
         finish="length" if full else "stop",
+        stop=None,
     )

@@ -4,16 +4,20 @@ This file decides how many requests are worked on at once, and acts out what :mo
 refuses to know the replies (:mod:`evoselfcode.local.answer`). It prints and logs nothing: no prompt and no text
 of the model leaves it but in the reply.
 
+A client that goes away frees its slot, as on vLLM.
+
 Faults strike generations only (``POST /v1/…``), so that a client's look at ``/v1/models`` does not use them up. An
 error status is given at once, before a slot is waited for, as servers that shed load do.
 """
 
 from __future__ import annotations
 
+import signal
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from random import Random
+from types import FrameType
 from typing import Any, Final
 
 import anyio
@@ -38,6 +42,9 @@ CLOSE: Final = "evoselfcode.close"
 
 NO_LATENCY: Final = Latency()
 """Answers as fast as the model writes."""
+
+GRACE_SECONDS: Final = 25
+"""Time that requests in flight have to end after a signal, for a stalled one never ends; a pod's grace is 30 s."""
 
 _THREADS = 2  # generation holds the interpreter lock: a second thread only keeps a long request from blocking all
 _DRIP_SECONDS = 0.05
@@ -69,6 +76,8 @@ def make_app(
 def run(app: App, host: str, port: int, *, on_ready: Callable[[str], None]) -> None:
     """Serve `app` until SIGINT or SIGTERM; requests in flight are answered before it returns.
 
+    They have :data:`GRACE_SECONDS`, and a second signal ends the wait. Call it in the main thread.
+
     Args:
         app: What :func:`make_app` made.
         host: Address to listen on.
@@ -93,23 +102,47 @@ def run(app: App, host: str, port: int, *, on_ready: Callable[[str], None]) -> N
             self.scope["extensions"] = extensions
 
     class Server(uvicorn.Server):
-        """Say when connections are accepted."""
+        """Say when connections are accepted, and leave at the second signal, whichever it is."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.force_exit = self.should_exit
+            super().handle_exit(sig, frame)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             on_ready(url)
 
-    EmbeddedModel.load()
-    with _listen(host, port) as listener:
+    with _until_signalled(), _listen(host, port) as listener:
+        EmbeddedModel.load()
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            app, http=Protocol, ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False
+            app,
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        try:
-            Server(config).run([listener])
-        except KeyboardInterrupt:
-            return
+        Server(config).run([listener])
+
+
+@contextmanager
+def _until_signalled() -> Iterator[None]:
+    """End at SIGTERM as at Ctrl-C, without an error.
+
+    While it serves, uvicorn handles both itself, and raises what it was sent once more when it has finished: by its
+    default SIGTERM would then kill a process that did as it was told.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -154,12 +187,27 @@ class _Server:
         number = self._number
         fault = draw_fault(self._faults, number, self._seed)
         if fault is None or fault.kind in ("drip", "truncate"):
+            reply = await self._generate(number, scope, body, receive)
+        else:
+            reply = _instead(fault)
+        if reply is not None:
+            await self._act(fault, reply, scope, receive, send)
+
+    async def _generate(self, number: int, scope: Message, body: bytes, receive: Receive) -> Reply | None:
+        """Wait for a slot, spend the latency and answer; ``None`` if the client has gone away by then."""
+        reply = None
+
+        async def leave() -> None:
+            await _gone(receive)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(leave)
             async with self._slot:
                 await self._sleep(self._latency.draw(Random(f"{self._seed}/latency/{number}")))
                 reply = await self._answer(scope, body)
-        else:
-            reply = _instead(fault)
-        await self._act(fault, reply, scope, receive, send)
+            group.cancel_scope.cancel()
+        return reply
 
     async def _answer(self, scope: Message, body: bytes) -> Reply:
         def work() -> Reply:
@@ -193,9 +241,10 @@ def _instead(fault: Fault) -> Reply:
     if fault.kind == "status":
         headers = {"content-type": "application/json"}
         if fault.retry_after is not None:
-            headers["retry-after"] = f"{fault.retry_after:g}"
+            headers["retry-after"] = f"{fault.retry_after:.3f}".rstrip("0").rstrip(".")
         phrase = reason(fault.status)
-        return fault.status, headers, error_body(fault.status, phrase, phrase.title().replace(" ", "") + "Error")
+        name = phrase.title().replace(" ", "").removesuffix("Error") + "Error"
+        return fault.status, headers, error_body(fault.status, phrase, name)
     return 200, {"content-type": "text/html"}, _HTML
 
 

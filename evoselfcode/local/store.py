@@ -2,7 +2,8 @@
 
 This file decides where the index lies on disk, when it is used and when it is made anew. It refuses to know what the
 index is for. The cache is a convenience: a damaged file is rebuilt and a folder that cannot be written is no error.
-It holds data only (MessagePack behind a checksum, never pickle), so a foreign file can do no more than be refused.
+It holds data only (MessagePack behind a checksum, never pickle): a foreign file is refused, and a forged one can make
+the model say other things but cannot run anything.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 from evoselfcode.local.corpus import Corpus
 from evoselfcode.local.letters import letters_of
 from evoselfcode.local.lexer import NAME_KINDS, Kind, Token, lex
-from evoselfcode.local.ngram import Sorted
+from evoselfcode.local.suffix_array import Sorted
 
 DEPTH = 8
 """Longest context of the token model, in tokens."""
@@ -80,7 +81,10 @@ def build_index(functions: list[str]) -> Index:
 
 def load_index(corpus: Corpus, folder: Path | None = None) -> Index:
     """Return the index of `corpus`, from `folder` (default: :func:`cache_folder`) if it is there and whole."""
-    path = (folder or cache_folder()) / f"ngram-{_key(corpus)}.bin"
+    try:
+        path = (folder or cache_folder()) / f"ngram-{_key(corpus)}.bin"
+    except RuntimeError:
+        return build_index(corpus.functions())
     index = _read(path)
     if index is None:
         index = build_index(corpus.functions())
@@ -89,7 +93,11 @@ def load_index(corpus: Corpus, folder: Path | None = None) -> Index:
 
 
 def cache_folder() -> Path:
-    """Return ``$EVOSELFCODE_CACHE``, else ``evoselfcode`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Return ``$EVOSELFCODE_CACHE``, else ``evoselfcode`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Raises:
+        RuntimeError: None of them is set and the user has no home, as in containers that run under any user number.
+    """
     own = os.environ.get("EVOSELFCODE_CACHE")
     if own:
         return Path(own)
