@@ -179,3 +179,21 @@ async def test_a_sentinel_that_leaks_is_told_with_what_to_do() -> None:
     assert leakage.level == "warning"
     assert "<|file_sep|>" in leakage.found
     assert leakage.hint
+
+
+def test_weights_tell_the_family_where_the_served_name_hides_it() -> None:
+    """``--served-model-name my-model``. Sabotage: read the family off the name alone, and two families are guessed."""
+    way = by_way({"starcoder": ("math.sqrt", '"/"')}, onwards="4")
+    models = Models(("my-model",), "vllm", None, ("/models/bigcode/starcoder2-15b",))
+    findings, asked = run(way, models, model="my-model")
+    assert (findings.dialect.fim, findings.dialect.family) == ("sentinel", "starcoder")
+    assert "qwen2.5-coder" not in {step.dialect.family for step in asked}
+    named = check(findings, "model")
+    assert named is not None
+    assert named.found == "my-model (serves /models/bigcode/starcoder2-15b)"
+
+
+def test_a_family_that_is_configured_beats_the_weights() -> None:
+    way = by_way({"granite": ("math.sqrt", '"/"')}, onwards="4")
+    models = Models(("my-model",), "vllm", None, ("/models/bigcode/starcoder2-15b",))
+    assert run(way, models, model="my-model", family="granite")[0].dialect.family == "granite"

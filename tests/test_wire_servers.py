@@ -134,3 +134,17 @@ JSON = st.recursive(
 def test_no_reply_makes_it_raise(status: int, body: bytes) -> None:
     for code in (200, status):
         assert isinstance(read_models(code, {}, body), Models | Failure)
+
+
+def test_what_a_served_name_stands_for_is_kept() -> None:
+    """vLLM's ``root`` is the folder of the weights, whatever ``--served-model-name`` says."""
+    cards = [
+        {"id": "coder", "owned_by": "vllm", "root": "/models/Qwen2.5-Coder-32B-Instruct"},
+        {"id": "same", "owned_by": "vllm", "root": "same"},
+        {"id": "odd", "owned_by": "vllm", "root": 7},
+    ]
+    found = read_models(200, {}, json.dumps({"data": cards}).encode())
+    assert isinstance(found, Models)
+    assert [found.root(name) for name in ("coder", "same", "odd", "none")] == [
+        "/models/Qwen2.5-Coder-32B-Instruct", "", "", ""
+    ]  # fmt: skip

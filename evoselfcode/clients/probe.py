@@ -26,7 +26,7 @@ from evoselfcode.clients.findings import (
 from evoselfcode.clients.probe_fim import fill_in_the_middle
 from evoselfcode.errors import EndpointDown, EndpointRefused, UsageError
 from evoselfcode.records import Completion, Failure, L2r
-from evoselfcode.wire import servers
+from evoselfcode.wire import sentinels, servers
 from evoselfcode.wire.dialect import Dialect
 from evoselfcode.wire.sentinels import FAMILIES
 
@@ -55,11 +55,13 @@ def preflight(wish: Wish) -> Steps[Findings]:
 def _first_guess(wish: Wish, listed: servers.Models | Completion | Failure, book: Book) -> Dialect:
     """Name the server and the model from the model list and the URL."""
     hosted = servers.server_of_url(wish.base_url)
+    family = wish.family
     if isinstance(listed, servers.Models):
         server = hosted or listed.server
         book.add("server", "ok", f"{server}: it lists {len(listed.names)} model(s)")
         model = _choose_model(wish, server, listed, book)
         context = listed.context_tokens
+        family = family or _family_of_root(model, listed.root(model))
     else:
         if isinstance(listed, Failure):
             end_if_hopeless(listed)
@@ -75,8 +77,14 @@ def _first_guess(wish: Wish, listed: servers.Models | Completion | Failure, book
         l2r="ollama" if server == "ollama" else "vendor" if server == "mistral" else "completions",
         blank_suffix=server == "sglang",
         fim="none",
-        family=wish.family,
+        family=family,
     )
+
+
+def _family_of_root(model: str, root: str) -> str | None:
+    """Tell the sentinel family from the weights where the served name does not tell it."""
+    family = None if sentinels.family_of(model) else sentinels.family_of(root)
+    return family.name if family else None
 
 
 _UNCHECKED_MODEL = ("llamacpp", "sglang", "tgi", "llama-cpp-python", "tabby")
@@ -94,10 +102,11 @@ def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -
                 f"model is not set and the server lists {len(names)}: {', '.join(names[:8]) or 'none'}",
                 hint="set model to one of them",
             )
-        book.add("model", "info", f"model is not set; the server's only one is used: {names[0]}")
+        book.add("model", "info", f"model is not set; the server's only one is used: {_named(names[0], listed)}")
         return names[0]
     if not {wish.model, f"{wish.model}:latest"}.isdisjoint(names) or not names:
-        book.add("model", "ok", f"{wish.model}" + ("" if names else " (the server lists no names to compare with)"))
+        shown = _named(wish.model, listed) if names else f"{wish.model} (the server lists no names to compare with)"
+        book.add("model", "ok", shown)
         return wish.model
     close = difflib.get_close_matches(wish.model, names, n=1, cutoff=0.3)
     hint = f"did you mean {close[0]}?" if close else f"it lists: {', '.join(names[:8])}"
@@ -109,6 +118,12 @@ def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -
         book.model_hint = hint
         return wish.model
     raise EndpointRefused(f"the server does not list the model {wish.model!r}", hint=hint)
+
+
+def _named(model: str, listed: servers.Models) -> str:
+    """Show a name with what it stands for: a served name can hide that the weights are an instruct model's."""
+    root = listed.root(model)
+    return f"{model} (serves {root})" if root else model
 
 
 class _Extras(msgspec.Struct, frozen=True):

@@ -79,7 +79,7 @@ def _models() -> dict[str, Any]:
         "object": "model",
         "created": 0,
         "owned_by": "evoselfcode",
-        "root": MODEL_ID,
+        "root": f"{MODEL_ID}@{EmbeddedModel.load().digest[:12]}",
         "parent": None,
         "max_model_len": MAX_MODEL_LEN,
     }

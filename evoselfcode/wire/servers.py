@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from evoselfcode.records import Failure
-from evoselfcode.wire.failures import classify
+from evoselfcode.wire.failures import classify, shorten
 
 _OWNERS = {
     "vllm": "vllm",
@@ -51,11 +51,18 @@ class Models(msgspec.Struct, frozen=True):
         names: Their names, in the server's order.
         server: The server as read off the reply, or ``unknown``.
         context_tokens: Longest prompt plus completion of the first model, or ``None``.
+        roots: What each name stands for, in the order of `names`: the folder or repository of the weights, as vLLM and
+            SGLang tell it; ``""`` where the server does not say, or says the name again; empty where none is said.
     """
 
     names: tuple[str, ...]
     server: str = "unknown"
     context_tokens: int | None = None
+    roots: tuple[str, ...] = ()
+
+    def root(self, name: str) -> str:
+        """Return what `name` stands for, or ``""``."""
+        return dict(zip(self.names, self.roots, strict=False)).get(name, "")
 
 
 def server_of_url(base_url: str) -> str | None:
@@ -80,7 +87,8 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> Models 
     if not cards:
         return Models(names, _server_of_header(headers))
     server = _server_of_owner(cards) or _server_of_header(headers)
-    return Models(names, server, _context(cards[0]))
+    roots = tuple(_root(card) for card in cards)
+    return Models(names, server, _context(cards[0]), roots if any(roots) else ())
 
 
 def _server_of_owner(cards: list[dict[str, Any]]) -> str | None:
@@ -94,6 +102,11 @@ def _server_of_owner(cards: list[dict[str, Any]]) -> str | None:
 
 def _server_of_header(headers: Mapping[str, str]) -> str:
     return "llamacpp" if headers.get("server", "").lower().startswith("llama.cpp") else "unknown"
+
+
+def _root(card: dict[str, Any]) -> str:
+    root = card.get("root")
+    return shorten(root) if isinstance(root, str) and root != card["id"] else ""
 
 
 def _context(card: dict[str, Any]) -> int | None:

@@ -19,7 +19,7 @@ VLLM: dict[str, Any] = {
     "expected_server": "vllm",
     "suffix": "refused",
     "suffix_error": (400, "suffix is not currently supported"),
-    "card_extras": {"root": QWEN, "parent": None, "max_model_len": 32768, "permission": []},
+    "card_extras": {"parent": None, "max_model_len": 32768, "permission": []},
     "greedy_needs_n1": True,
     "natives": ("/tokenize",),
     "choice_extras": {"stop_reason": None, "prompt_logprobs": None},
@@ -27,7 +27,7 @@ VLLM: dict[str, Any] = {
 SGLANG: dict[str, Any] = {
     "owned_by": "sglang",
     "expected_server": "sglang",
-    "card_extras": {"root": QWEN, "max_model_len": 32768},
+    "card_extras": {"max_model_len": 32768},
     "logprobs": "sglang",
     "error": "flat",
     "checks_model": False,

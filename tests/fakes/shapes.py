@@ -174,5 +174,7 @@ def models_document(row: Any) -> object:
     card: dict[str, Any] = {"id": row.model, "object": "model", "created": row.created}
     if row.owned_by is not None:
         card["owned_by"] = row.owned_by
+    if row.owned_by in ("vllm", "sglang"):
+        card["root"] = row.model
     card |= row.card_extras
     return [card] if row.bare_model_list else {"object": "list", "data": [card], **row.list_extras}
