@@ -15,6 +15,7 @@ import msgspec
 from evoselfcode.clients.connection import Connection
 from evoselfcode.clients.findings import Findings, Wish
 from evoselfcode.errors import EvoselfcodeError
+from evoselfcode.finishing import finished
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -85,8 +86,7 @@ class Sharing:
         opened.users -= 1
         if opened.users == 0:
             del self._open[loop]
-            with anyio.CancelScope(shield=True):
-                await opened.connection.aclose()
+            await finished(opened.connection.aclose())
 
     async def _look(self, opened: _Open, n: int) -> None:
         """Run the preflight unless one asked for as many choices; who comes meanwhile shares its result.

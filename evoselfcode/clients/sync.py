@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-import anyio
 import anyio.from_thread
 
 T = TypeVar("T")
 
 
-def run_sync(function: Callable[[], Awaitable[T]]) -> T:
+def run_sync(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `function` in an event loop of its own and return its result.
 
     Inside a running loop (a notebook) the new loop runs in a thread and the calling thread waits for it; an
@@ -21,6 +20,8 @@ def run_sync(function: Callable[[], Awaitable[T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return anyio.run(function)
+        # Not anyio.run: it refuses in a thread of asyncio.to_thread, whose context says that a loop is running.
+        return asyncio.run(function())
     with anyio.from_thread.start_blocking_portal() as portal:
-        return portal.call(function)
+        result: T = portal.call(function)
+        return result

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from evoselfcode.finishing import finished
 from evoselfcode.records import Failure, FailureKind
 from evoselfcode.wire.dialect import Call
 from evoselfcode.wire.failures import shorten
@@ -80,8 +81,7 @@ class HttpxLanes:
             if healthy and not self._closed:
                 self._idle.append(lane)
             else:
-                with anyio.CancelScope(shield=True):
-                    await lane.aclose()
+                await finished(lane.aclose())
         return reply
 
     async def aclose(self) -> None:

@@ -11,6 +11,9 @@ import anyio
 import msgspec
 from aiolimiter import AsyncLimiter
 
+BURST_SECONDS = 0.02
+"""Part of a second's starts that may come at once, so that a fast rate does not suffer from late wake-ups."""
+
 
 class GateStatistics(msgspec.Struct, frozen=True):
     """One reading of a gate.
@@ -36,8 +39,8 @@ class Gate:
 
     Args:
         slots: Most attempts in flight.
-        requests_per_second: Most starts in one second, or ``None`` for no limit. The bucket holds one second
-            (or one start, below 1 per second): ``aiolimiter`` grants a whole period at once when it begins.
+        requests_per_second: Most starts in one second, or ``None`` for no limit. They are spread over the second:
+            a bucket that held all of it would be granted at once, and twice the rate would start in the first.
     """
 
     def __init__(self, slots: int, requests_per_second: float | None = None) -> None:
@@ -80,6 +83,5 @@ class Gate:
 def _rate_limiter(requests_per_second: float | None) -> AsyncLimiter | None:
     if requests_per_second is None:
         return None
-    if requests_per_second < 1:
-        return AsyncLimiter(1, 1 / requests_per_second)
-    return AsyncLimiter(requests_per_second, 1)
+    bucket = max(1.0, requests_per_second * BURST_SECONDS)
+    return AsyncLimiter(bucket, bucket / requests_per_second)

@@ -18,6 +18,7 @@ import anyio
 
 from evoselfcode.engine.gate import Gate
 from evoselfcode.errors import EndpointDown, EndpointRefused, EvoselfcodeError
+from evoselfcode.finishing import ended
 from evoselfcode.records import Completion, Failure, FailureKind, Outcome, Request
 from evoselfcode.wire import retry
 
@@ -90,17 +91,20 @@ async def outcomes(
     settle = _Settler(send, gate, seed, max_attempts, outage_limit, stop, on_failure)
     host = asyncio.get_running_loop().create_task(_host(iter(plan), settle, ready, workers))
     try:
-        ended = False
-        while not ended:
-            batch, ended = await _take(ready)
+        last = False
+        while not last:
+            batch, last = await _take(ready)
             yield batch
+            if host.cancelled() and ready.empty():
+                raise RuntimeError("the workers were cancelled from outside, by whoever cancels all tasks")
         await host
     finally:
         host.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([host])
-        if not host.cancelled():
-            host.exception()  # retrieved: it was raised above, or the caller left before it could matter
+        try:
+            await ended(host)
+        finally:
+            if host.done() and not host.cancelled():
+                host.exception()  # retrieved: it was raised above, or the caller left before it could matter
 
 
 async def _host(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[Outcome | None], workers: int) -> None:
@@ -120,6 +124,8 @@ async def _host(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[
         raise _first(foreseen) from None
     else:
         await ready.put(None)
+        if group.cancel_scope.cancel_called:  # nobody cancelled us: a worker ended so by itself, its group with it
+            raise RuntimeError("an attempt ended as cancelled although nobody cancelled it")
 
 
 def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:

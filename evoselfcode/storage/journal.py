@@ -161,13 +161,19 @@ _decoder = msgspec.json.Decoder(Entry)
 def read_entries(path: Path) -> Iterator[Entry | jsonl.Damage]:
     """Yield the entries of a journal in the order in which they were written; none if there is no file.
 
+    A line that holds no entry of this version counts as damaged.
+
     Raises:
         StorageError: The file cannot be read.
     """
     if not path.exists():
         return
-    for line in jsonl.read(path):
-        if isinstance(line, jsonl.Damage):
-            yield line
-        else:
-            yield _decoder.decode(line)
+    yield from jsonl.read_as(path, _decoded)
+
+
+def _decoded(document: bytes) -> Entry | None:
+    """Read an entry, or return ``None``: another version wrote it, or another program."""
+    try:
+        return _decoder.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

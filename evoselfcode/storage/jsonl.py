@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from evoselfcode.storage.files import storage_errors, sync_folder
+
+T = TypeVar("T")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -36,7 +39,7 @@ def unframe(line: bytes) -> bytes | None:
     """Take the document out of a line, or return ``None`` if the line is damaged."""
     try:
         envelope = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     entry = bytes(envelope.entry)
     return entry if zlib.crc32(entry) == envelope.crc32 else None
@@ -63,11 +66,21 @@ def read(path: Path) -> Iterator[bytes | Damage]:
     Raises:
         StorageError: The file cannot be read.
     """
+    return read_as(path, lambda entry: entry)
+
+
+def read_as(path: Path, decode: Callable[[bytes], T | None]) -> Iterator[T | Damage]:
+    """Do as :func:`read`, and make of each document what `decode` makes of it; ``None`` is a damage too.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
     offset = 0
     with storage_errors(path, "read"), path.open("rb") as file:
         for line in file:
             entry = unframe(line) if line.endswith(b"\n") else None
-            yield Damage(offset, len(line)) if entry is None else entry
+            found = None if entry is None else decode(entry)
+            yield Damage(offset, len(line)) if found is None else found
             offset += len(line)
 
 

@@ -6,14 +6,17 @@ endpoints and chat answer in the same envelope with ``message.content`` for ``te
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from evoselfcode.records import Choice, Completion, Failure, FailureKind, Sampling, Usage
 from evoselfcode.wire.dialect import Dialect
 from evoselfcode.wire.failures import classify, shorten
+
+T = TypeVar("T")
 
 _EXPLICIT: dict[str, dict[str, float]] = {
     # Servers fill what is left out from the checkpoint's generation_config.json or from defaults of their own
@@ -145,7 +148,7 @@ _usage = msgspec.json.Decoder(_Usage | None)
 def read(body: bytes) -> Completion | Failure:
     """Read the body of a 200; a 200 is not a success until the body says so. Never raises."""
     try:
-        reply = _decoder.decode(body)
+        reply = decode(_decoder, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Failure("bad_reply", f"the reply is not a completion: {shorten(str(error))}", 200)
     if reply.error or reply.object == "error":
@@ -160,6 +163,26 @@ def read(body: bytes) -> Completion | Failure:
             return choice
         choices.append(choice)
     return Completion(tuple(choices), _counted(reply.usage), reply.model)
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode a reply. Half of a surrogate pair in a text becomes U+FFFD: the text is paid for, strict JSON or not.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON of the expected shape.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError:
+        if b"\\ud" not in body.lower():
+            raise
+        try:
+            lenient = json.dumps(json.loads(body), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            lenient = ""
+        if not lenient:
+            raise
+        return decoder.decode(lenient.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def make_choice(

@@ -119,7 +119,7 @@ _STOP_TYPES = {"eos": "stop", "word": "stop", "limit": "length"}
 def read_infill(body: bytes) -> Completion | Failure:
     """Read llama.cpp's native reply: one object, or a list when several choices were asked for."""
     try:
-        decoded = _infill.decode(body)
+        decoded = completions.decode(_infill, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Failure("bad_reply", f"the reply is not an infill result: {shorten(str(error))}", 200)
     results = decoded if isinstance(decoded, list) else [decoded]
@@ -157,7 +157,7 @@ _ollama = msgspec.json.Decoder(_Ollama)
 def read_ollama(body: bytes) -> Completion | Failure:
     """Read Ollama's native reply."""
     try:
-        reply = _ollama.decode(body)
+        reply = completions.decode(_ollama, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Failure("bad_reply", f"the reply is not a generate result: {shorten(str(error))}", 200)
     if reply.error:

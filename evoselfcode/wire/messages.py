@@ -149,7 +149,10 @@ def parts(request: Request, max_n: int | None) -> tuple[Request, ...]:
         sampling = msgspec.structs.replace(
             request.sampling, n=min(max_n, n - first), seed=None if seed is None else seed + first
         )
-        found.append(msgspec.structs.replace(request, key=f"{request.key}.{first}", sampling=sampling))
+        # Both ends are in the key: parts of another size, of a server with another limit, are other questions.
+        last = first + sampling.n - 1
+        name = str(first) if first == last else f"{first}-{last}"
+        found.append(msgspec.structs.replace(request, key=f"{request.key}.{name}", sampling=sampling))
     return tuple(found)
 
 

@@ -6,24 +6,33 @@ refuses to know how the rest is asked: that is :mod:`evoselfcode.datagen.pipelin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
 from evoselfcode.clients import Findings
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.stage import Stage
 from evoselfcode.errors import RunMismatch
-from evoselfcode.storage import Manifest, RunFolder
+from evoselfcode.storage import Entry, Manifest, RunFolder, read_entries
 
 
-def refuse_other_settings(folder: RunFolder, manifest: Manifest, config: RunConfig) -> None:
+def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, config: RunConfig) -> None:
     """Refuse to mix rows of different settings in one folder. A folder without rows takes any settings.
 
     Raises:
         RunMismatch: A setting that changes results is another one now; each is named with both values.
+            Or there are rows and no manifest, so that nobody knows what they were asked with.
     """
     if not folder.journal.exists() or folder.journal.stat().st_size == 0:
         return
+    if manifest is None:
+        raise RunMismatch(
+            f"{folder.path} holds a journal and no manifest, so its settings are not known",
+            hint="use --new-run to set it aside and begin anew, or put manifest.json back",
+        )
     now, then = config.fingerprint(), manifest.fingerprint
     changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
     if changed:
@@ -54,9 +63,28 @@ def recalled_findings(manifest: Manifest, config: RunConfig, base_url: str, arms
     return None if "FIM" in arms and findings.dialect.fim == "none" else findings
 
 
-def remember(settled: set[bytes], key: str) -> None:
-    """Count `key` as settled. It is kept in half its length: a run may hold millions."""
-    settled.add(_compact(key))
+_KEY = re.compile(r"[0-9a-f]{32}(\.[0-9-]+)?", re.ASCII)
+
+
+def entries_of(stage: Stage[Any], folder: RunFolder) -> Iterator[Entry | None]:
+    """Yield the entries that `stage` wrote into `folder`, and ``None`` for each line that is of no use to it.
+
+    Such a line is damaged, or its entry is of another stage, arm or version.
+
+    Raises:
+        StorageError: The journal cannot be read.
+    """
+    for entry in read_entries(folder.journal):
+        ours = isinstance(entry, Entry) and entry.stage == stage.name and entry.arm in stage.arms
+        yield entry if ours and isinstance(entry, Entry) and _KEY.fullmatch(entry.key) else None
+
+
+def remember(settled: set[bytes], key: str) -> bool:
+    """Count `key` as settled and say whether it was new. It is kept in half its length: a run may hold millions."""
+    compact = _compact(key)
+    new = compact not in settled
+    settled.add(compact)
+    return new
 
 
 def is_settled(settled: set[bytes], key: str) -> bool:

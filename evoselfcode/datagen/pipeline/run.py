@@ -20,20 +20,25 @@ import msgspec
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
-from evoselfcode.datagen.pipeline.resume import is_settled, recalled_findings, refuse_other_settings, remember
+from evoselfcode.datagen.pipeline.resume import (
+    entries_of,
+    is_settled,
+    recalled_findings,
+    refuse_other_settings,
+    remember,
+)
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Gate, Meter, Stop
 from evoselfcode.errors import EndpointRefused, Interrupted
+from evoselfcode.finishing import finished
 from evoselfcode.records import Arm, Request
 from evoselfcode.storage import (
-    Damage,
     Entry,
     Journal,
     Manifest,
     RunFolder,
     make_entry,
-    read_entries,
     read_manifest,
     write_manifest,
     write_rows,
@@ -82,8 +87,7 @@ async def run_stage(
         if new_run:
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
-        if manifest is not None:
-            refuse_other_settings(folder, manifest, config)
+        refuse_other_settings(folder, manifest, config)
         run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)
         return await run.run(manifest)
 
@@ -133,8 +137,7 @@ class _Run:
             state = "stopped"
             raise
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._finish(began, state)
+            await finished(self._finish(began, state))
         if state == "stopped":
             raise Interrupted(
                 f"stopped with {self._summary.meter.remaining} requests to go",
@@ -153,11 +156,12 @@ class _Run:
 
     def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
-        for entry in read_entries(self._folder.journal):
-            if isinstance(entry, Damage):
+        for entry in entries_of(self._stage, self._folder):
+            if entry is None:
                 self._summary.damaged += 1
                 continue
-            remember(self._settled, entry.key)
+            if not remember(self._settled, entry.key):
+                continue
             self._count(entry, resumed=True)
             for draw in entry.draws:
                 if draw.reason is None:
@@ -211,12 +215,11 @@ class _Run:
                     self._take(journal, batch)
                     now = anyio.current_time()
                     if journal.due(now):
-                        await anyio.to_thread.run_sync(journal.commit, now)
+                        await finished(anyio.to_thread.run_sync(journal.commit, now))
                     self._summary.seconds = now - began
                     self._report(self._summary, gate.statistics())
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(journal.close, anyio.current_time())
+            await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
 
     def _take(self, journal: Journal, batch: list[Judged]) -> None:
         for settled in batch:
@@ -243,7 +246,7 @@ class _Run:
             self._write_manifest(state)
 
     def _write_views(self) -> None:
-        entries = (entry for entry in read_entries(self._folder.journal) if isinstance(entry, Entry))
+        entries = (entry for entry in entries_of(self._stage, self._folder) if entry is not None)
         for name, rows in self._stage.views(entries).items():
             write_rows(self._folder.path / name, rows)
             self._summary.files[name] = len(rows)

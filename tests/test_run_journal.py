@@ -1,0 +1,114 @@
+"""Lines that another version, another program or an accident left in a journal: resuming reads past them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from embedded import Embedded
+from test_run import config, run, shown
+
+from evoselfcode.engine import Stop
+from evoselfcode.errors import Interrupted, RunMismatch
+from evoselfcode.storage import Entry, RunFolder, jsonl, read_entries
+
+FOREIGN: dict[str, dict[str, Any]] = {
+    "arm": {"arm": "R2L"},
+    "stage": {"stage": "code"},
+    "failure kind": {"failures": ["moon_phase"]},
+    "key": {"key": "library"},
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+async def test_an_entry_of_something_else_is_counted_as_damage_and_not_shown(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """Sabotage: read the entries by ``read_entries`` alone."""
+    await run(Embedded(), config(tmp_path))
+    before, journal = shown(tmp_path), tmp_path / "names" / "journal.jsonl"
+    draw = {"raw_text": "of_another", "text": "of_another"}
+    entry = {"key": "0" * 32, "stage": "names", "arm": "FIM", "number": 0, "attempts": 1, "seconds": 0, "draws": [draw]}
+    with journal.open("ab") as file:
+        file.write(jsonl.frame(msgspec.json.encode(entry | change)))
+    summary = await run(Embedded(), config(tmp_path))
+    assert summary.damaged == 1
+    assert summary.meter.settled == summary.meter.planned == 12
+    assert shown(tmp_path) == before
+
+
+@pytest.mark.parametrize("document", [b"[1]", b"null", b'{"version":2}', b"[" * 100_000])
+async def test_a_document_that_is_no_entry_is_counted_as_damage(tmp_path: Path, document: bytes) -> None:
+    """Sabotage: decode without a net in ``read_entries``, or let ``unframe`` raise RecursionError."""
+    await run(Embedded(), config(tmp_path))
+    journal = tmp_path / "names" / "journal.jsonl"
+    size = journal.stat().st_size
+    with journal.open("ab") as file:
+        file.write(jsonl.frame(document))
+    assert [line for line in read_entries(journal) if not isinstance(line, Entry)] == [
+        jsonl.Damage(size, journal.stat().st_size - size)
+    ]
+    assert (await run(Embedded(), config(tmp_path))).damaged == 1
+
+
+async def test_a_line_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    """Sabotage: ignore what ``remember`` says."""
+    await run(Embedded(), config(tmp_path))
+    journal = tmp_path / "names" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() * 2)
+    summary = await run(Embedded(), config(tmp_path))
+    assert summary.meter.settled == summary.meter.planned == 12
+
+
+async def test_rows_without_a_manifest_are_not_mixed_with_others(tmp_path: Path) -> None:
+    """Sabotage: let ``refuse_other_settings`` return where there is no manifest."""
+    await run(Embedded(), config(tmp_path))
+    (tmp_path / "names" / "manifest.json").unlink()
+    with pytest.raises(RunMismatch, match="holds a journal and no manifest"):
+        await run(Embedded(), config(tmp_path, weaklist=["x"]))
+
+
+async def test_what_is_set_aside_first_is_the_journal_and_last_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill half-way leaves no rows without settings. Sabotage: do not sort in ``set_aside``."""
+    await run(Embedded(), config(tmp_path))
+    moved: list[str] = []
+    rename = Path.rename
+
+    def noted(self: Path, target: Path) -> Path:
+        moved.append(self.name)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", noted)
+    with RunFolder(tmp_path / "names") as folder:
+        folder.set_aside()
+    assert (moved[0], moved[-1], len(moved)) == ("journal.jsonl", "manifest.json", 5)
+
+
+async def test_parts_of_another_size_do_not_pass_for_settled(tmp_path: Path) -> None:
+    """Begun where n is at most 2, ended where it is at most 4. Sabotage: name a part by its first choice alone."""
+    stop = Stop()
+
+    def at_most(most: int, stop_at: int = 0) -> Any:
+        def refuse(number: int, body: dict[str, Any]) -> httpx.Response | None:
+            if number and number == stop_at:
+                stop.set()
+            if body.get("n", 1) <= most:
+                return None
+            return httpx.Response(400, json={"error": {"message": f"n: 1 <= value <= {most}"}})
+
+        return refuse
+
+    settings = config(tmp_path, n=8, num_requests=5, api={"concurrency": 2})
+    with pytest.raises(Interrupted):
+        await run(Embedded(at_most(2, stop_at=13)), settings, stop=stop)
+    manifest = tmp_path / "names" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("http://embedded:8000", "http://elsewhere:8000"))
+    await run(Embedded(at_most(4)), settings)
+    entries = [entry for entry in read_entries(tmp_path / "names" / "journal.jsonl") if isinstance(entry, Entry)]
+    drawn = {(entry.arm, (entry.seed or 0) + i) for entry in entries for i in range(len(entry.draws))}
+    assert len(drawn) == 5 * 2 * 8
