@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from evoselfcode import __version__
-from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp
+from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
+
     from evoselfcode.config import RunConfig
     from evoselfcode.datagen.pipeline.stage import Stage
     from evoselfcode.engine import Stop
@@ -30,6 +33,9 @@ signal (or SIGKILL) is survived too: only what is in flight is asked again."""
 MOST_GIVEN_UP = 0.05
 """Share of a run's requests that may be given up before its exit code says so."""
 
+SPARE_FILES = 64
+"""Open files of a run besides its connections."""
+
 T = TypeVar("T")
 
 
@@ -40,6 +46,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EvoselfcodeError as error:
+            if isinstance(error, Interrupted):  # what is left takes milliseconds; one more Ctrl-C would be a traceback
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             word = "stopped" if isinstance(error, Interrupted) else "error"
             say(f"{word}: {error}")
             ctx.exit(error.exit_code)
@@ -109,7 +118,8 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
             return connection.findings
 
     findings = anyio.run(look)
-    findings_table(findings, config.warnings())
+    with _standard_output():
+        findings_table(findings, config.warnings())
     if any(check.level == "problem" for check in findings.checks):
         sys.exit(2)
 
@@ -161,6 +171,8 @@ def _run_stage(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, n
 
     for warning in config.warnings():
         say(f"warning: {warning}")
+    if config.api.base_url != "local:":
+        _allow_sockets(config.api.concurrency)
     client = OpenAICompletionClient.from_config(config)
     chosen: Any = [arm.upper() for arm in arms] or None
 
@@ -169,13 +181,41 @@ def _run_stage(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, n
             return await run_stage(stage, client, config, arms=chosen, new_run=new_run, stop=stop, report=shown.update)
 
     summary = anyio.run(_until_signalled, run)
-    terminal.card(summary)
+    with _standard_output():
+        terminal.card(summary)
     meter = summary.meter
     if meter.dead > MOST_GIVEN_UP * meter.settled:
         raise RequestsGivenUp(
             f"{meter.dead} of {meter.settled} requests were given up",
             hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
         )
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Turn an error of the standard output, where results go, into a message."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write to the standard output: {error.strerror or error}") from error
+
+
+def _allow_sockets(wanted: int) -> None:
+    """Raise the limit on open files where `wanted` connections do not fit; say so if they cannot.
+
+    Without, a connection that this system refuses looks like an endpoint that is away.
+    """
+    import resource
+
+    needed = wanted + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < needed:
+        say(f"warning: {most} files may be open at once (ulimit -n), too few for api.concurrency {wanted}")
+        say(f"hint: set api.concurrency to {max(1, most - SPARE_FILES)} or less")
 
 
 async def _until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
@@ -192,8 +232,9 @@ async def _until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
     result: list[T] = []
     errors: list[EvoselfcodeError] = []
 
-    async def watch() -> None:
+    async def watch(*, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
             async for _ in signals:
                 if stop.is_set():
                     group.cancel_scope.cancel()
@@ -207,7 +248,7 @@ async def _until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(watch)
+        await group.start(watch)  # not before a signal can be caught: reading a long journal takes a while
         try:
             result.append(await run(stop))
         except EvoselfcodeError as error:

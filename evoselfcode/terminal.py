@@ -6,9 +6,12 @@ never read as markup.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import orjson
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
@@ -28,8 +32,10 @@ NAMES_SHOWN = 12
 
 
 def say(text: str) -> None:
-    """Print a line for people on the standard error."""
-    print(printable(text), file=sys.stderr, flush=True)
+    """Print a line for people on the standard error, if somebody is there: nobody listening ends no run."""
+    if sys.stderr is not None:  # it is where a program was started with the descriptor closed
+        with suppress(OSError, ValueError):  # a full disk below a log, a pipe whose reader has left
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
@@ -56,7 +62,8 @@ def display(heartbeat_seconds: float, *, quiet: bool = False) -> Display:
     """Choose a display: bars on a terminal, lines elsewhere, nothing if `quiet`."""
     if quiet:
         return Lines(float("inf"))
-    return Bars() if sys.stderr.isatty() else Lines(heartbeat_seconds)
+    redrawn = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return Bars() if redrawn else Lines(heartbeat_seconds)
 
 
 class Lines:
@@ -105,15 +112,19 @@ class Bars:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
+        console = Console(stderr=True)
+        # Where the line is too long, the state gives way: how much is done stays readable.
         self._progress: Progress = Progress(
             TextColumn("{task.fields[stage]}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}", markup=False),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
+            BarColumn(bar_width=max(4, min(40, console.width // 5))),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            console=console,
             transient=True,
+            expand=True,
         )
         self._task: TaskID | None = None
 
@@ -140,12 +151,30 @@ class Bars:
         self._progress.update(self._task, completed=meter.settled, total=meter.planned, state=state)
 
 
-def card(summary: Summary) -> None:
-    """Print what a run came to, on the standard output."""
+def _standard_output() -> Console:
+    """Make a console on the standard output that prints in any encoding and minds no reader that has left."""
     from rich.console import Console
+
+    class Patient(Console):
+        def on_broken_pipe(self) -> None:
+            # As rich does, but it also ends the process with code 1; `| head` is no failure of a run.
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Patient(highlight=False, markup=False)
+
+
+def card(summary: Summary) -> None:
+    """Print what a run came to, on the standard output.
+
+    Raises:
+        OSError: It cannot be written to.
+    """
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False)
+    console = _standard_output()
     console.print(Text(_title(summary), style="bold"))
     console.print(_funnel(summary.meter))
     for line in _totals(summary):
@@ -222,12 +251,15 @@ def _first_names(path: Path) -> list[str]:
 
 
 def findings_table(findings: Findings, remarks: Iterable[str]) -> None:
-    """Print what a preflight found and remarks on the configuration, on the standard output."""
-    from rich.console import Console
+    """Print what a preflight found and remarks on the configuration, on the standard output.
+
+    Raises:
+        OSError: It cannot be written to.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False)
+    console = _standard_output()
     table = Table(box=None, pad_edge=False)
     for column in ("", "check", "found"):
         table.add_column(column, overflow="fold")

@@ -223,3 +223,12 @@ def test_a_wrong_value_that_is_overridden_is_no_problem(write: Write) -> None:
 def test_a_problem_beside_an_override_is_told_of_the_file(write: Write) -> None:
     told = problems(write(top="namegen:\n  n: 0\n"), "namegen.seed=1")
     assert told == ["top.yaml:2: namegen.n: got 0 (int), expected a whole number >= 1"]
+
+
+def test_a_missing_variable_is_one_problem_and_not_also_a_wrong_address(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text('model: m\napi:\n  base_url: "${NO_SUCH_NAME}"\n')
+    with pytest.raises(ConfigError) as raised:
+        RunConfig.from_file(path, environ={})
+    (problem,) = raised.value.problems
+    assert "NO_SUCH_NAME is not set" in problem

@@ -191,7 +191,6 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         ["4", "api.timeout"],
         ["5", "api.fim"],
         ["7", "namegen.n"],
-        ["7", "namegen.n"],
         ["8", "namegen.stop[0]"],
     ]
 

@@ -66,3 +66,9 @@ def test_words_too_long_to_be_words_and_control_marks_teach_nothing() -> None:
     """Docstrings would drown the words' letters, and the two marks are not letters."""
     assert "x" not in letters_of(WORDS).text
     assert letters_of(["a\0b", "c\1", "d"]).text == "\0d\0"
+
+
+@pytest.mark.parametrize("word", ["\0", "\1", "a\0b", "\0\0"])
+def test_letters_that_mark_edges_are_letters_within_a_word(word: str) -> None:
+    """Sabotage: write them into the context as they are; after an edge no word can end."""
+    assert MODEL.logprob(word) == pytest.approx(begun(word) + math.log(MODEL.distribution(word)[""]), abs=1e-9)

@@ -187,3 +187,11 @@ def test_whatever_comes_back_it_ends_within_six_requests(
     if findings.dialect.fim == "sentinel":
         assert findings.dialect.family is not None
     assert all(check.found and "\n" not in check.found for check in findings.checks)
+
+
+async def test_https_for_http_is_told_as_such() -> None:
+    with serving(fake("vllm-0.12")) as url:
+        client = OpenAICompletionClient(url.replace("http://", "https://"), "m")
+        with pytest.raises(EndpointDown) as raised:
+            await client.acomplete("def ")
+    assert "try http://" in (raised.value.hint or "")

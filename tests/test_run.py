@@ -124,6 +124,14 @@ async def test_one_arm_alone_and_then_the_other(tmp_path: Path) -> None:
     assert shown(tmp_path) == shown(tmp_path / "both")
 
 
+async def test_an_arm_named_twice_is_asked_once(tmp_path: Path) -> None:
+    """Sabotage: take the arms as they are given."""
+    server = Embedded()
+    summary = await run(server, config(tmp_path), arms=["FIM", "FIM"])
+    assert summary.meter.requests == {"FIM": 6}
+    assert len({entry.key for entry in entries(tmp_path)}) == len(entries(tmp_path)) == 6
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -12,13 +12,12 @@ from embedded import Embedded
 from test_run import config, run, shown
 
 from evoselfcode.engine import Stop
-from evoselfcode.errors import Interrupted, RunMismatch
+from evoselfcode.errors import Interrupted, RunMismatch, StorageError
 from evoselfcode.storage import Entry, RunFolder, jsonl, read_entries
 
 FOREIGN: dict[str, dict[str, Any]] = {
     "arm": {"arm": "R2L"},
     "stage": {"stage": "code"},
-    "failure kind": {"failures": ["moon_phase"]},
     "key": {"key": "library"},
 }
 
@@ -40,14 +39,27 @@ async def test_an_entry_of_something_else_is_counted_as_damage_and_not_shown(
     assert shown(tmp_path) == before
 
 
-@pytest.mark.parametrize("document", [b"[1]", b"null", b'{"version":2}', b"[" * 100_000])
-async def test_a_document_that_is_no_entry_is_counted_as_damage(tmp_path: Path, document: bytes) -> None:
-    """Sabotage: decode without a net in ``read_entries``, or let ``unframe`` raise RecursionError."""
+@pytest.mark.parametrize("document", [b"[1]", b"null", b'{"version":2}'])
+async def test_an_entry_of_another_version_is_not_paid_again_because_it_cannot_be_read(
+    tmp_path: Path, document: bytes
+) -> None:
+    await run(Embedded(), config(tmp_path))
+    with (tmp_path / "names" / "journal.jsonl").open("ab") as file:
+        file.write(jsonl.frame(document))
+    before, server = shown(tmp_path), Embedded()
+    with pytest.raises(StorageError, match="this version cannot read"):
+        await run(server, config(tmp_path))
+    assert server.messages == 0
+    assert shown(tmp_path) == before
+
+
+async def test_a_line_nested_too_deeply_is_damage(tmp_path: Path) -> None:
+    """Sabotage: let ``unframe`` raise RecursionError."""
     await run(Embedded(), config(tmp_path))
     journal = tmp_path / "names" / "journal.jsonl"
     size = journal.stat().st_size
     with journal.open("ab") as file:
-        file.write(jsonl.frame(document))
+        file.write(jsonl.frame(b"[" * 100_000))
     assert [line for line in read_entries(journal) if not isinstance(line, Entry)] == [
         jsonl.Damage(size, journal.stat().st_size - size)
     ]

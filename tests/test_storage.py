@@ -210,3 +210,12 @@ def test_a_manifest_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="manifest"):
         read_manifest(tmp_path / "manifest.json")
     assert read_manifest(tmp_path / "none.json") is None
+
+
+def test_an_entry_of_another_version_is_told_from_damage(tmp_path: Path) -> None:
+    """Its checksum is right. Sabotage: let the decoder's error pass."""
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(jsonl.frame(b'{"key": "00", "failures": ["a_kind_of_tomorrow"]}'))
+    with pytest.raises(StorageError, match="this version cannot read") as caught:
+        list(read_entries(path))
+    assert "--new-run" in str(caught.value)

@@ -114,3 +114,21 @@ def test_levels_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert [line.split()[0] for line in out.splitlines() if "thing" in line] == ["ok", "info", "warning", "problem"]
     assert out.count("hint: do this") == 4
     assert "hint: a way" in out
+
+
+@pytest.mark.parametrize("columns", [30, 40, 80, 200])
+def test_how_much_is_done_is_readable_on_a_narrow_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Sabotage: let all columns give way alike."""
+    for name, value in {"COLUMNS": str(columns), "TTY_COMPATIBLE": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    state = summary(tmp_path)
+    state.meter.planned = 2000
+    for _ in range(1000):
+        state.meter.fail("rate_limited")
+    with terminal.Bars() as bars:
+        bars.update(state, GATE)
+    shown = [line for line in re.split(r"[\r\n]", capsys.readouterr().err) if "names" in line]
+    assert "   2/2000" in shown[-1]
+    assert all(len(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line)) <= columns for line in shown)

@@ -223,3 +223,8 @@ def test_nothing_makes_it_raise(status: int, headers: dict[str, str], body: byte
     assert isinstance(failure, Failure)
     assert policy(failure.kind)
     assert failure.retry_after is None or 0 <= failure.retry_after <= 300
+
+
+def test_a_redirect_says_where_it_points() -> None:
+    failure = classify(301, {"location": "https://pod/v1/completions"}, b"")
+    assert (failure.kind, failure.message) == ("no_route", "redirects to https://pod/v1/completions")

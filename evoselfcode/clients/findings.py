@@ -26,6 +26,8 @@ PREFIX = "import math\nimport os\n\nvalue = "
 CHATTY = ("```", "Sure", "Here", "Hello", "I ", "The ", "It ", "To ", "This ")
 """How a chat model begins when a completion was asked for and the server put the prompt into a chat template."""
 
+DOWN_HINT = "check api.base_url and that the server has finished loading; nothing was written"
+TLS_HINT = "the server speaks no TLS there, or its certificate is not trusted: try http:// in api.base_url"
 MODEL_HINT = "set model to a name it lists"
 NO_FIM_HINT = "run the L2R arm alone with --arm L2R, serve a FIM-trained model, or name its api.fim.family"
 
@@ -177,9 +179,9 @@ def end_if_hopeless(failure: Failure, model_hint: str = MODEL_HINT) -> None:
     """
     told = failure.message if failure.status is None else f"HTTP {failure.status}: {failure.message}"
     if failure.kind in ("connect", "timeout", "disconnect", "loading", "overloaded", "rate_limited"):
+        tls = failure.kind == "connect" and "SSL" in failure.message
         raise EndpointDown(
-            f"the endpoint does not serve requests now ({failure.kind}): {told}",
-            hint="check api.base_url and that the server has finished loading; nothing was written",
+            f"the endpoint does not serve requests now ({failure.kind}): {told}", hint=TLS_HINT if tls else DOWN_HINT
         )
     if failure.kind in ("auth", "payment"):
         raise EndpointRefused(

@@ -126,6 +126,9 @@ def _named(model: str, listed: servers.Models) -> str:
     return f"{model} (serves {root})" if root else model
 
 
+_NO_API = "check api.base_url: what answers there is no completions API (a web page, a proxy?); nothing was written"
+
+
 class _Extras(msgspec.Struct, frozen=True):
     """What the left-to-right canary asks for besides a text.
 
@@ -152,7 +155,7 @@ def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str,
         if reply.kind in ("server_error", "bad_reply", "too_large"):
             raise EndpointDown(
                 f"the endpoint fails at a plain completion ({reply.kind}, HTTP {reply.status}): {reply.message}",
-                hint="look at the server's log; nothing was written",
+                hint=_NO_API if reply.kind == "bad_reply" else "look at the server's log; nothing was written",
             )
         fewer = None if reply.kind == "no_route" else _fewer(extras, reply.message)
         if fewer is None:

@@ -15,6 +15,7 @@ from evoselfcode.local.suffix_array import Sorted
 
 _EDGE = "\0"
 _NOVEL = "\1"
+_FOREIGN = "\ufffe"  # no character, so in no source file
 _DEPTH = 4
 _ALPHA = 0.5
 _LONGEST = 48  # letters: longer tokens are docstrings; their letters would drown the words'
@@ -44,13 +45,13 @@ class LetterModel:
             total, context = 0.0, _EDGE
             for letter in word:
                 total += self._charge(context, letter)
-                context = (context + letter)[-_DEPTH:]
+                context = (context + _within(letter))[-_DEPTH:]
             return total + self._charge(context, _EDGE, end=True)
 
     def distribution(self, begun: str) -> dict[str, float]:
         """Return P(next letter | `begun`); ``""`` is the end, ``"\\1"`` all letters never seen together."""
         with self._model.lock:
-            node = self._model.node((_EDGE + begun)[-_DEPTH:])
+            node = self._model.node((_EDGE + _within(begun))[-_DEPTH:])
             return {"" if letter == _EDGE else letter: p for p, letter in node.symbols()}
 
     def spell(self, random: Random, exponent: float, top_p: float) -> str:
@@ -69,6 +70,11 @@ class LetterModel:
         node = self._model.node(context)
         known = 0.0 if letter in (_EDGE, _NOVEL) and not end else node.probability(letter)
         return math.log(known) if known > 0 else math.log(node.probability(_NOVEL)) + _ANY
+
+
+def _within(letters: str) -> str:
+    """Write letters of a word as a context: those that stand for its edges, or for all unseen, as one never seen."""
+    return letters.translate({ord(_EDGE): _FOREIGN, ord(_NOVEL): _FOREIGN})
 
 
 def _is_edge(letter: str) -> int:

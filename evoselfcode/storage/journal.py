@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from evoselfcode.errors import StorageError
 from evoselfcode.records import Candidate, Failure, FailureKind, Outcome, Usage, Verdict
 from evoselfcode.storage import jsonl
 
@@ -161,19 +162,26 @@ _decoder = msgspec.json.Decoder(Entry)
 def read_entries(path: Path) -> Iterator[Entry | jsonl.Damage]:
     """Yield the entries of a journal in the order in which they were written; none if there is no file.
 
-    A line that holds no entry of this version counts as damaged.
-
     Raises:
-        StorageError: The file cannot be read.
+        StorageError: The file cannot be read, or holds an entry of another version: its row is paid for, and must not
+            be asked again because it cannot be read.
     """
     if not path.exists():
         return
-    yield from jsonl.read_as(path, _decoded)
+    try:
+        yield from jsonl.read_as(path, _decoded)
+    except msgspec.ValidationError as error:
+        raise StorageError(
+            f"{path} has an entry that this version cannot read: {error}",
+            hint="go on with the version that wrote it, or use --new-run to begin anew beside it",
+        ) from error
 
 
 def _decoded(document: bytes) -> Entry | None:
-    """Read an entry, or return ``None``: another version wrote it, or another program."""
+    """Read an entry, or return ``None`` if it is no JSON."""
     try:
         return _decoder.decode(document)
+    except msgspec.ValidationError:
+        raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

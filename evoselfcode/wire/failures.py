@@ -102,7 +102,8 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, server: st
         server: Whose reply it is; see :class:`evoselfcode.wire.dialect.Dialect`.
     """
     code, message = read_error(body)
-    shown = message or _plain(body) or f"HTTP {status}"
+    location = shorten(headers.get("location", "")) if 300 <= status < 400 else ""
+    shown = f"redirects to {location}" if location else message or _plain(body) or f"HTTP {status}"
     kind = _kind(status, code, _plain(body) if status == 402 else shown, server)
     match headers.get("x-should-retry", "").strip().lower():
         case "true" if kind == "bad_request":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from evoselfcode.datagen.pipeline.resume import (
     remember,
 )
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
+from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Gate, Meter, Stop
 from evoselfcode.errors import EndpointRefused, Interrupted
@@ -82,7 +84,7 @@ async def run_stage(
 
     Cancelled: what was judged is committed, the views show it, and the manifest says ``stopped``.
     """
-    chosen = tuple(arms or stage.arms)
+    chosen = tuple(dict.fromkeys(arms or stage.arms))  # an arm named twice is one: its requests have the same keys
     with RunFolder(Path(config.output.dir) / stage.name) as folder:
         if new_run:
             folder.set_aside()
@@ -123,17 +125,18 @@ class _Run:
         if manifest is not None:
             self._started = manifest.started
             self._recall(manifest)
-        self._resume()
+        await self._resume()
         known = self._summary.findings
-        if known.requests and self._count_plan(known) == 0:
+        if known.requests and await self._count_plan(known) == 0:
             await self._finish(began, "complete")
             return self._summary
         state = "failed"
         try:
-            async with self._client.connect(n=self._stage.n(self._config)) as connection:
-                await self._ask(connection, began)
+            async with AsyncExitStack() as stack:
+                connect = partial(stack.enter_async_context, self._client.connect(n=self._stage.n(self._config)))
+                await self._ask(await unless_stopped(self._stop, connect), began)
             state = "stopped" if self._summary.meter.remaining else "complete"
-        except anyio.get_cancelled_exc_class():
+        except (anyio.get_cancelled_exc_class(), Interrupted):
             state = "stopped"
             raise
         finally:
@@ -154,18 +157,21 @@ class _Run:
         self._client.use(findings)
         self._summary.findings = findings
 
-    def _resume(self) -> None:
+    async def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
-        for entry in entries_of(self._stage, self._folder):
-            if entry is None:
-                self._summary.damaged += 1
-                continue
-            if not remember(self._settled, entry.key):
-                continue
-            self._count(entry, resumed=True)
-            for draw in entry.draws:
-                if draw.reason is None:
-                    self._judges[entry.arm].remember(draw.text)
+        for entries in stretches(entries_of(self._stage, self._folder)):
+            await breathe(self._stop)
+            for entry in entries:
+                if entry is None:
+                    self._summary.damaged += 1
+                elif remember(self._settled, entry.key):
+                    self._recount(entry)
+
+    def _recount(self, entry: Entry) -> None:
+        self._count(entry, resumed=True)
+        for draw in entry.draws:
+            if draw.reason is None:
+                self._judges[entry.arm].remember(draw.text)
 
     def _count(self, entry: Entry, *, resumed: bool) -> None:
         usage = entry.usage
@@ -182,9 +188,12 @@ class _Run:
         dialect = findings.dialect
         return requests(self._stage, self._config, dialect.model, dialect.max_n, self._arms)
 
-    def _count_plan(self, findings: Findings) -> int:
+    async def _count_plan(self, findings: Findings) -> int:
         """Return how many requests of the plan are not settled, and tell the meter."""
-        open_requests = sum(not is_settled(self._settled, request.key) for request in self._plan(findings))
+        open_requests = 0
+        for planned in stretches(self._plan(findings)):
+            await breathe(self._stop)
+            open_requests += sum(not is_settled(self._settled, request.key) for request in planned)
         self._summary.meter.planned = self._summary.meter.settled + open_requests
         return open_requests
 
@@ -193,7 +202,7 @@ class _Run:
         self._use(findings)
         if "FIM" in self._arms:
             findings.require_fim()
-        self._count_plan(findings)
+        await self._count_plan(findings)
         self._write_manifest("running")
         self._summary.sent = True
         gate = Gate(self._config.api.concurrency, self._config.api.requests_per_second)
