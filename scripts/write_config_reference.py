@@ -5,6 +5,7 @@ With ``--check``, write nothing and exit with 1 if they are stale.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -62,6 +63,8 @@ def schema() -> str:
         "title": "evoselfcode configuration",
     }
     document |= msgspec.json.schema(RunConfig)
+    for section in document["$defs"].values():
+        section["description"] = inspect.cleandoc(section["description"])  # as Python 3.13 keeps docstrings
     properties = document["$defs"]["RunConfig"]["properties"]
     properties["extends"] = {
         "description": "File or files to read first, relative to this one.",

@@ -33,7 +33,7 @@ middle and `S` the text after it; every other character, blanks included, is sen
   the family. A special token that ends up in a text all the same drops the name (`special_token`).
 - **Ids in place of text**: Mistral's tokenizers on vLLM do not read sentinels in text. There the prompt is sent as
   ids: beginning of text, suffix sentinel, the suffix's tokens, prefix sentinel, the prefix's tokens.
-- **Beginning of text** is the server's: it is added by the tokenizer's own setting, never by us.
+- **Beginning of text** is the server's, except before ids: the tokenizer's own setting adds it to a text.
 """
 
 

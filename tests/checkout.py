@@ -14,17 +14,19 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "evoselfcode"
+FOLDERS = (PACKAGE, ".ci", "benchmarks", "configs", "docs", "requirements", "scripts", "tests")
+"""What an sdist holds, besides single files."""
 
 
 @cache
 def files() -> tuple[Path, ...]:
     """List the files under version control, and new ones that are not ignored; without git, what an sdist holds."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if listed.returncode == 0:
+    if (ROOT / ".git").exists():  # not that of a repository around an unpacked sdist
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
         found = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:
-        found = [path for name in (PACKAGE, "configs", "docs", "tests") for path in (ROOT / name).rglob("*")]
+        found = [*ROOT.iterdir(), *(path for name in FOLDERS for path in (ROOT / name).rglob("*"))]
     return tuple(sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts))
 
 

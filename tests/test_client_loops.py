@@ -187,7 +187,8 @@ def test_ctrl_c_in_the_waiting_thread_cancels_the_work(place: str) -> None:
     hang: Answer = silence
     with scripted_in_thread(hang) as server:
         program = (
-            "import sys, evoselfcode\n"
+            "import signal, sys, evoselfcode\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
             "client = evoselfcode.OpenAICompletionClient(sys.argv[1], 'm')\n"
             f"{PROGRAMS[place]}\n"
         )
@@ -217,3 +218,14 @@ def test_run_sync_hands_results_and_exceptions_through() -> None:
     assert run_sync(seven) == run_sync(inside) == 7
     with pytest.raises(ZeroDivisionError):
         run_sync(fails)
+
+
+def test_an_exception_of_a_sync_call_is_chained_to_no_other() -> None:
+    """Sabotage: in ``run_sync``, call ``anyio.run`` where "no running event loop" is caught."""
+
+    async def fail() -> None:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine") as raised:
+        run_sync(fail)
+    assert raised.value.__context__ is None

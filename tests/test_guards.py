@@ -56,6 +56,19 @@ def test_names_say_what_a_thing_is() -> None:
     assert [found for found in named if any(FORBIDDEN.fullmatch(word) for word in WORDS.findall(found[1]))] == []
 
 
+def test_prose_keeps_to_the_words_of_the_house() -> None:
+    """Sabotage: write of a model's checkpoint in a docstring, or of 100 samples in a page of docs/."""
+    unwanted = re.compile(r"(?<!lowlevel\.)\bcheckpoints?\b|(?<!it )(?<!and )(?<!, )\bsamples\b", re.IGNORECASE)
+    told = [
+        f"{name}:{number}: {line.strip()[:80]}"
+        for name, text in checkout.texts(".py", ".md", ".yaml")
+        if not name.startswith("tests/") and name != "CONTRIBUTING.md"
+        for number, line in enumerate(text.splitlines(), 1)
+        if unwanted.search(line)
+    ]
+    assert told == []
+
+
 def test_every_text_file_ends_with_one_newline() -> None:
     """Sabotage: delete the last byte of README.md."""
     bad = [

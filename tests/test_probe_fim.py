@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakes.script import REFUSED, Answer, by_way, run
 
-from evoselfcode.clients.findings import Ask, Findings
+from evoselfcode.clients.findings import MAX_REQUESTS, Ask, Findings
 from evoselfcode.clients.probe_fim import _forced
 from evoselfcode.errors import FimUnavailable, UsageError
 from evoselfcode.wire.servers import Models
@@ -59,7 +59,9 @@ def test_what_was_asked_is_not_asked_again() -> None:
 
     Sabotage: in ``fill_in_the_middle``, ask every trial again that is not "forced".
     """
-    findings, asked = run(by_way({"suffix": ("math.sqrt", "value"), "chat": ("a", "b")}))
+    reply = by_way({"suffix": ("math.sqrt", "value"), "chat": ("a", "b")})
+    findings, asked = run(reply, Models(("m",), "openai"))  # two ways: a request is left
+    assert findings.requests < MAX_REQUESTS
     questions = [(step.dialect.fim, step.dialect.family, step.request.prompt) for step in asked]
     assert len(set(questions)) == len(questions)
     assert findings.dialect.fim == "suffix"

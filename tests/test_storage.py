@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -165,15 +166,17 @@ def test_a_full_disk_loses_no_acknowledged_entry(tmp_path: Path, limit: int) -> 
 
 
 def test_views_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Sabotage: in ``atomic_write``, let ``partial`` be ``path``, or leave its ``unlink`` out."""
     path = tmp_path / "view.jsonl"
     write_rows(path, [{"func_name": "a", "source": "FIM", "raw_text": "a"}])
     assert path.read_text() == '{"func_name":"a","source":"FIM","raw_text":"a"}\n'
 
-    def lines() -> list[bytes]:
+    def lines() -> Iterator[bytes]:
+        yield b"half of a file\n"
         raise ValueError("while being made")
 
     with pytest.raises(ValueError, match="while"):
-        atomic_write(path, (line for line in lines()))
+        atomic_write(path, lines())
     assert path.read_text().startswith('{"func_name":"a"')
     assert [one.name for one in tmp_path.iterdir()] == ["view.jsonl"]
 

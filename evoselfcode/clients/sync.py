@@ -17,11 +17,18 @@ def run_sync(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     Inside a running loop (a notebook) the new loop runs in a thread and the calling thread waits for it; an
     exception in the waiting thread (Ctrl-C) cancels the work.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         # Not anyio.run: it refuses in a thread of asyncio.to_thread, whose context says that a loop is running.
         return asyncio.run(function())
     with anyio.from_thread.start_blocking_portal() as portal:
         result: T = portal.call(function)
         return result
+
+
+def _in_a_loop() -> bool:
+    """Say whether the calling thread is inside a running loop; no error of the work is chained to the answer."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -60,7 +60,7 @@ def _struct(kind: type[T], data: object, path: Path_, document: Document) -> T |
 
 def _leaf(hint: Any, value: Any, path: Path_, document: Document) -> Any:
     """Check one setting; return ``None`` after complaining."""
-    if path in document.told:
+    if path in document.unset:
         return None
     if not _is_unicode(value):
         document.complain(path, "contains half of a surrogate pair, expected text that UTF-8 can hold")

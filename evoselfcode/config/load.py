@@ -97,7 +97,7 @@ def _expand(value: Any, path: Path_, document: Document, environ: Mapping[str, s
         if name in environ:
             return environ[name]
         if default is None:
-            document.told.add(path)
+            document.unset.add(path)
             document.complain(
                 path, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
             )

@@ -24,7 +24,10 @@ Path_ = tuple[str, ...]
 
 SEE = "docs/reference/config.md lists every key"
 START = "start from configs/datagen.yaml"
-ABSENT = "--config names a file relative to the folder you are in, `extends` one relative to its own file"
+MISSING = (
+    "--config names a file relative to the folder you are in, `extends` one relative to its own file; a checkout of "
+    "evoselfcode has configs/datagen.yaml to start from"
+)
 QUOTE = "YAML wants quotes around a text with special characters"
 
 
@@ -55,7 +58,8 @@ class Document:
         name: What to call it where no place is known.
 
     Attributes:
-        told: Keys with a problem that makes every other problem of theirs a consequence.
+        problems: What was found wrong, one line each.
+        unset: Keys whose variable is not set: said once, and nothing else is said of their value.
     """
 
     def __init__(self, data: Any, places: dict[Path_, str], name: str) -> None:
@@ -63,7 +67,7 @@ class Document:
         self.places = places
         self.name = name
         self.problems: list[str] = []
-        self.told: set[Path_] = set()
+        self.unset: set[Path_] = set()
 
     def place(self, path: Path_) -> str:
         """Return where `path` stands, or where its nearest parent does."""
@@ -181,7 +185,7 @@ def _text(path: Path) -> str:
             raise ConfigError([f"{path}: is larger than {MAX_BYTES:,} bytes; that is no configuration"], hint=START)
         return read.decode("utf-8")
     except FileNotFoundError:
-        raise ConfigError([f"{path}: there is no such file"], hint=ABSENT) from None
+        raise ConfigError([f"{path}: there is no such file"], hint=MISSING) from None
     except IsADirectoryError:
         raise ConfigError([f"{path}: is a folder, expected a YAML file"], hint=START) from None
     except UnicodeDecodeError as error:

@@ -4,8 +4,8 @@ This file decides when an attempt is made, when a worker waits and how a run sto
 request says, how it is sent (``send`` is handed in) and what becomes of an outcome. The rules of retrying are
 :func:`evoselfcode.wire.retry.attempts`; this file only carries them out.
 
-Memory does not depend on the length of the plan: at most ``workers`` requests are under way and at most
-``workers`` outcomes wait to be taken.
+Memory does not depend on the length of the plan: each worker has one request under way or one outcome to hand over,
+at most ``workers`` outcomes wait to be taken, and at most as many and one were taken last.
 """
 
 from __future__ import annotations

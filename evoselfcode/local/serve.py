@@ -4,10 +4,8 @@ This file decides how many requests are worked on at once, and acts out what :mo
 refuses to know the replies (:mod:`evoselfcode.local.answer`). It prints and logs nothing: no prompt and no text
 of the model leaves it but in the reply.
 
-A client that goes away frees its slot, as on vLLM.
-
-Faults strike generations only (``POST /v1/…``), so that a client's look at ``/v1/models`` does not use them up. An
-error status is given at once, before a slot is waited for, as servers that shed load do.
+A client that goes away frees its slot, as on vLLM. Faults strike generations only (``POST /v1/…``), so that a client's
+look at ``/v1/models`` does not use them up. An error status is given at once, before a slot is waited for.
 """
 
 from __future__ import annotations
@@ -105,7 +103,10 @@ def run(app: App, host: str, port: int, *, on_ready: Callable[[str], None]) -> N
         """Say when connections are accepted, and leave at the second signal, whichever it is."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            self.force_exit = self.should_exit
+            if self.should_exit:
+                self.force_exit = True
+                for connection in list(self.server_state.connections):  # from 3.12 on, a closed server waits for each
+                    connection.loop.call_soon_threadsafe(connection.transport.abort)
             super().handle_exit(sig, frame)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -19,7 +19,7 @@ from evoselfcode.wire.failures import classify, shorten
 T = TypeVar("T")
 
 _EXPLICIT: dict[str, dict[str, float]] = {
-    # Servers fill what is left out from the checkpoint's generation_config.json or from defaults of their own
+    # Servers fill what is left out from the model's generation_config.json or from defaults of their own
     # (llama.cpp: top_k 40, min_p 0.05), so that data would carry settings that nobody chose.
     # -1 switches it off in every vLLM; 0 is refused by those up to 0.8 ("top_k must be -1 (disable), or at least 1").
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},

@@ -105,9 +105,9 @@ def stream_funcnames(
 ) -> AsyncGenerator[NameRow, None]:
     """Yield names as they are kept.
 
-    Nothing is written. The stream is back-pressured: while you hold a row, at most about three times
-    ``api.concurrency`` outcomes wait. It may be left by ``break``, by an exception or by cancellation, also from
-    inside a task group; its workers and connections end with it.
+    Nothing is written. The stream is back-pressured: while you hold a row, at most five times ``api.concurrency``
+    outcomes wait. It may be left by ``break``, by an exception or by cancellation, also from inside a task group; its
+    workers and connections end with it.
 
     Args:
         client: The client to ask with.
