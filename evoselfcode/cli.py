@@ -17,7 +17,7 @@ import click
 
 from evoselfcode import __version__
 from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError
-from evoselfcode.terminal import say
+from evoselfcode.terminal import leave, say
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
@@ -52,6 +52,8 @@ class _Group(click.Group):
             word = "stopped" if isinstance(error, Interrupted) else "error"
             say(f"{word}: {error}")
             ctx.exit(error.exit_code)
+        finally:
+            leave()
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -38,6 +38,17 @@ def say(text: str) -> None:
             print(printable(text), file=sys.stderr, flush=True)
 
 
+def leave() -> None:
+    """Flush what was printed, and drop what cannot be written: Python would end with a code of its own, 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def printable(text: str) -> str:
     """Replace control characters, which could drive the terminal, by U+FFFD; newlines stay."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
