@@ -1,42 +1,24 @@
-"""The command line: the only owner of signals and exit codes.
+"""The command line: which commands there are, and that every error is one message and an exit code.
 
-This file decides which commands there are and how a run ends for the shell. What a run does is
-:mod:`evoselfcode.datagen.pipeline.run`; what people see of it is :mod:`evoselfcode.terminal`.
+How a run lives in a shell is :mod:`evoselfcode.shell`; what people see of it is :mod:`evoselfcode.terminal`.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from evoselfcode import __version__
-from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError
-from evoselfcode.terminal import leave, say
+from evoselfcode.errors import EvoselfcodeError, Interrupted
+from evoselfcode.shell import run_in_shell, standard_output
+from evoselfcode.terminal import leave, printable, say
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
-
     from evoselfcode.config import RunConfig
-    from evoselfcode.datagen.pipeline.stage import Stage
-    from evoselfcode.engine import Stop
-
-GRACE_SECONDS = 60.0
-"""Time that attempts in flight have to end after the first signal; a pod's default grace is 30 s, and a second
-signal (or SIGKILL) is survived too: only what is in flight is asked again."""
-
-MOST_GIVEN_UP = 0.05
-"""Share of a run's requests that may be given up before its exit code says so."""
-
-SPARE_FILES = 64
-"""Open files of a run besides its connections."""
-
-T = TypeVar("T")
 
 
 class _Group(click.Group):
@@ -96,7 +78,7 @@ def datagen_names(
     """
     from evoselfcode.datagen.pipeline.namegen import NAMES
 
-    _run_stage(NAMES, _load(config_path, overrides), arms, new_run=new_run, quiet=quiet)
+    run_in_shell(NAMES, _load(config_path, overrides), arms, new_run=new_run, quiet=quiet)
 
 
 @main.command()
@@ -120,10 +102,74 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
             return connection.findings
 
     findings = anyio.run(look)
-    with _standard_output():
+    with standard_output():
         findings_table(findings, config.warnings())
     if any(check.level == "problem" for check in findings.checks):
         sys.exit(2)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path), default=Path("data/generated/names"))
+def report(run: Path) -> None:
+    """Compare the arms of a run, forecast what more draws would find, and write a page about it.
+
+    RUN is the folder of a run (default: data/generated/names); report.json and report.html are written into it. The
+    report is made from the journal alone: no request is sent.
+    """
+    from evoselfcode.datagen.pipeline.reporting import report_run
+    from evoselfcode.terminal_report import report_card
+
+    made = report_run(run)
+    with standard_output():
+        report_card(made)
+
+
+@main.command("select-names")
+@click.argument("run", type=click.Path(path_type=Path), default=Path("data/generated/names"))
+@click.option(
+    "--top", type=click.IntRange(min=1), default=None, help="Select at most this many; all good ones if left out."
+)
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), default=0.7, show_default=True, help="Least score of a selected name."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Folder to write into; the run's own if left out."
+)
+def select_names(run: Path, top: int | None, min_score: float, out: Path | None) -> None:
+    """Rank the names of a run and write the good ones to selected.jsonl.
+
+    RUN is the folder of a names run (default: data/generated/names). Near duplicates, low scores and the names of
+    benchmark tasks go to rejected.jsonl, each with its reason. Decisions of review-names are honoured. No request is
+    sent.
+    """
+    from evoselfcode.datagen.pipeline.nameselect import select_names as select
+
+    made = select(run, out=out, top=top, min_score=min_score)
+    for warning in made.warnings:
+        say(f"warning: {warning}")
+    with standard_output():
+        for line in made.lines():
+            click.echo(printable(line))
+
+
+@main.command("review-names")
+@click.argument("run", type=click.Path(path_type=Path), default=Path("data/generated/names"))
+@click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
+def review_names(run: Path, port: int) -> None:
+    """Accept, reject and tag the names of a run with the keyboard, on a local web page.
+
+    RUN is the folder of a run (default: data/generated/names); decisions are appended to decisions.jsonl in it. Only
+    this machine can reach the page, and only with the address that is printed. Ctrl-C ends it.
+    """
+    from evoselfcode.review.serve import review
+
+    def ready(url: str, damaged: int) -> None:
+        if damaged:
+            say(f"warning: lines of decisions.jsonl that cannot be read, and are left out: {damaged}")
+        say(f"review the names at {url}")
+
+    done = review(run, port, on_ready=ready)
+    say(f"{done.accepted} accepted, {done.rejected} rejected, {done.undecided} undecided: {done.path}")
 
 
 @main.command()
@@ -160,107 +206,6 @@ def _load(path: Path, overrides: tuple[str, ...]) -> RunConfig:
     from evoselfcode.config import RunConfig
 
     return RunConfig.from_file(path, overrides=overrides)
-
-
-def _run_stage(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, new_run: bool, quiet: bool) -> None:
-    """Run a stage with progress, signals and the card at the end."""
-    import anyio
-
-    from evoselfcode import terminal
-    from evoselfcode.clients import OpenAICompletionClient
-    from evoselfcode.datagen.pipeline.run import run_stage
-    from evoselfcode.datagen.pipeline.summary import Summary
-
-    for warning in config.warnings():
-        say(f"warning: {warning}")
-    if config.api.base_url != "local:":
-        _allow_sockets(config.api.concurrency)
-    client = OpenAICompletionClient.from_config(config)
-    chosen: Any = [arm.upper() for arm in arms] or None
-
-    async def run(stop: Stop) -> Summary:
-        with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:
-            return await run_stage(stage, client, config, arms=chosen, new_run=new_run, stop=stop, report=shown.update)
-
-    summary = anyio.run(_until_signalled, run)
-    with _standard_output():
-        terminal.card(summary)
-    meter = summary.meter
-    if meter.dead > MOST_GIVEN_UP * meter.settled:
-        raise RequestsGivenUp(
-            f"{meter.dead} of {meter.settled} requests were given up",
-            hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
-        )
-
-
-@contextmanager
-def _standard_output() -> Iterator[None]:
-    """Turn an error of the standard output, where results go, into a message."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"cannot write to the standard output: {error.strerror or error}") from error
-
-
-def _allow_sockets(wanted: int) -> None:
-    """Raise the limit on open files where `wanted` connections do not fit; say so if they cannot.
-
-    Without, a connection that this system refuses looks like an endpoint that is away.
-    """
-    import resource
-
-    needed = wanted + SPARE_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < needed:
-        say(f"warning: {most} files may be open at once (ulimit -n), too few for api.concurrency {wanted}")
-        say(f"hint: set api.concurrency to {max(1, most - SPARE_FILES)} or less")
-
-
-async def _until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
-    """Run to the end; the first SIGINT or SIGTERM lets attempts in flight end, the second cancels them.
-
-    Raises:
-        Interrupted: The run was cancelled.
-    """
-    import anyio
-
-    from evoselfcode.engine import Stop
-
-    stop = Stop()
-    result: list[T] = []
-    errors: list[EvoselfcodeError] = []
-
-    async def watch(*, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for _ in signals:
-                if stop.is_set():
-                    group.cancel_scope.cancel()
-                    return
-                stop.set()
-                say("stopping: attempts in flight may end; once more to cancel them")
-                group.start_soon(grace)
-
-    async def grace() -> None:
-        await anyio.sleep(GRACE_SECONDS)
-        group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        await group.start(watch)  # not before a signal can be caught: reading a long journal takes a while
-        try:
-            result.append(await run(stop))
-        except EvoselfcodeError as error:
-            errors.append(error)
-        group.cancel_scope.cancel()
-    if errors:
-        raise errors[0]
-    if not result:
-        raise Interrupted("cancelled while requests were in flight", hint="run the same command again to resume")
-    return result[0]
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class Bars:
         self._progress.update(self._task, completed=meter.settled, total=meter.planned, state=state)
 
 
-def _standard_output() -> Console:
+def output() -> Console:
     """Make a console on the standard output that prints in any encoding and minds no reader that has left."""
     from rich.console import Console
 
@@ -185,11 +185,13 @@ def card(summary: Summary) -> None:
     """
     from rich.text import Text
 
-    console = _standard_output()
+    console = output()
     console.print(Text(_title(summary), style="bold"))
     console.print(_funnel(summary.meter))
     for line in _totals(summary):
         console.print(Text(line), soft_wrap=True)
+    if len(summary.meter.requests) > 1:
+        console.print(Text(f"compare the arms: evoselfcode report {summary.folder}"), soft_wrap=True)
     for name, rows in summary.files.items():
         path = summary.folder / name
         console.print(Text(f"{path}  {rows:,} rows"), soft_wrap=True)
@@ -238,6 +240,8 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"{tokens}. {meter.fresh:,} requests in {summary.seconds:.1f} s ({rate:,.0f}/s)"
     if meter.resumed and summary.sent:
         yield f"resumed: {meter.resumed:,} requests were settled before"
+    for arm, why in summary.saturated.items():
+        yield f"{arm} ended early: {why}"
     if meter.dead:
         yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal.jsonl'}"
     if meter.failures:
@@ -270,7 +274,7 @@ def findings_table(findings: Findings, remarks: Iterable[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = _standard_output()
+    console = output()
     table = Table(box=None, pad_edge=False)
     for column in ("", "check", "found"):
         table.add_column(column, overflow="fold")

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from evoselfcode.config import Api, RunConfig
-from evoselfcode.config.schema import NEUTRAL, FamilyKey, FimModeKey, flatten
+from evoselfcode.config.schema import NEUTRAL, flatten
+from evoselfcode.config.sections import FamilyKey, FimModeKey
 from evoselfcode.wire.dialect import FimMode
 from evoselfcode.wire.sentinels import FAMILIES
 

@@ -1,10 +1,11 @@
 """The configuration: strict, complete, and every problem reported at once.
 
-``RunConfig.from_file(path)`` is the door. What the keys mean is :mod:`evoselfcode.config.schema`; how YAML is read is
+``RunConfig.from_file(path)`` is the door. What the keys mean is :mod:`evoselfcode.config.sections`; how YAML is read is
 :mod:`evoselfcode.config.load`; how problems are found and told is :mod:`evoselfcode.config.check`.
 """
 
-from evoselfcode.config.schema import (
+from evoselfcode.config.schema import RunConfig
+from evoselfcode.config.sections import (
     Api,
     Codegen,
     Filters,
@@ -15,7 +16,7 @@ from evoselfcode.config.schema import (
     Namegen,
     Output,
     Prompts,
-    RunConfig,
+    SaturationRules,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "Output",
     "Prompts",
     "RunConfig",
+    "SaturationRules",
 ]

@@ -1,7 +1,7 @@
 """The only writer of files: journal, views, manifest."""
 
 from evoselfcode.storage.files import atomic_write
-from evoselfcode.storage.folder import RunFolder
+from evoselfcode.storage.folder import RunFolder, take_lock
 from evoselfcode.storage.journal import Draw, Entry, Journal, draw_of, make_entry, read_entries
 from evoselfcode.storage.jsonl import Damage
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
@@ -19,6 +19,7 @@ __all__ = [
     "make_entry",
     "read_entries",
     "read_manifest",
+    "take_lock",
     "write_manifest",
     "write_rows",
 ]

@@ -16,6 +16,36 @@ from evoselfcode.errors import RunMismatch
 from evoselfcode.storage.files import make_folder, storage_errors
 
 
+def take_lock(path: Path, taken: str, *, hint: str) -> int:
+    """Lock a file that is used for nothing else, and write this process's id into it.
+
+    Args:
+        path: The lock file; created if it is not there.
+        taken: What to say if another process has the lock.
+        hint: What to do then.
+
+    Returns:
+        A descriptor; the lock ends when it is closed, and with the process.
+
+    Raises:
+        StorageError: It cannot be created or locked.
+        RunMismatch: Another process has the lock.
+    """
+    with storage_errors(path, "lock"):
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(lock, 64, 0).decode(errors="replace").strip()
+            os.close(lock)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise RunMismatch(f"{taken} (process {holder or 'unknown'})", hint=hint) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
 class RunFolder:
     """A folder with a journal, a manifest, views, and one writer at a time.
 
@@ -47,22 +77,11 @@ class RunFolder:
     def __enter__(self) -> Self:
         """Create the folder if needed and take the lock."""
         make_folder(self.path)
-        lock = self.path / ".lock"
-        with storage_errors(lock, "lock"):
-            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                holder = os.pread(self._lock, 64, 0).decode(errors="replace").strip()
-                os.close(self._lock)
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    raise
-                raise RunMismatch(
-                    f"another run is writing in {self.path} (process {holder or 'unknown'})",
-                    hint="wait for it, or set output.dir to another folder",
-                ) from None
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        self._lock = take_lock(
+            self.path / ".lock",
+            f"another run is writing in {self.path}",
+            hint="wait for it, or set output.dir to another folder",
+        )
         return self
 
     def __exit__(

@@ -2,7 +2,8 @@
 
 This file decides how a line is framed, appended, synced, read and repaired. It refuses to know what a line says.
 A line is ``{"crc32":N,"entry":{…}}`` and a newline: plain JSON for every reader, and a bit that flipped or a write
-that was cut is noticed (``crc32`` is over the bytes of ``entry``).
+that was cut is noticed (``crc32`` is over the bytes of ``entry``). Files that others are meant to read and write
+by the line can leave the envelope out (:func:`plain`); their torn tails are cut off all the same.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ _decoder = msgspec.json.Decoder(Line)
 def frame(entry: bytes) -> bytes:
     """Put a JSON document into its envelope; the result ends with a newline."""
     return b'{"crc32":%d,"entry":%b}\n' % (zlib.crc32(entry), entry)
+
+
+def plain(entry: bytes) -> bytes:
+    """Write a JSON document on a line of its own, without an envelope."""
+    return entry + b"\n"
 
 
 def unframe(line: bytes) -> bytes | None:
@@ -69,8 +75,15 @@ def read(path: Path) -> Iterator[bytes | Damage]:
     return read_as(path, lambda entry: entry)
 
 
-def read_as(path: Path, decode: Callable[[bytes], T | None]) -> Iterator[T | Damage]:
+def read_as(
+    path: Path, decode: Callable[[bytes], T | None], *, unframe: Callable[[bytes], bytes | None] = unframe
+) -> Iterator[T | Damage]:
     """Do as :func:`read`, and make of each document what `decode` makes of it; ``None`` is a damage too.
+
+    Args:
+        path: The file.
+        decode: Told a document.
+        unframe: Takes the document out of a line; ``bytes.strip`` does where the lines are :func:`plain`.
 
     Raises:
         StorageError: The file cannot be read.
@@ -92,13 +105,15 @@ class Appender:
 
     Args:
         path: The file; created if it is not there.
+        frame: Makes a line of a document: this function, or :func:`plain`.
 
     Raises:
         StorageError: It cannot be opened, repaired or synced.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, frame: Callable[[bytes], bytes] = frame) -> None:
         self._path = path
+        self._frame = frame
         self._pending: list[bytes] = []
         with storage_errors(path, "open"):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
@@ -111,7 +126,7 @@ class Appender:
 
     def append(self, entry: bytes) -> None:
         """Take one JSON document; nothing is durable before :meth:`commit`. Never blocks."""
-        self._pending.append(frame(entry))
+        self._pending.append(self._frame(entry))
 
     @property
     def pending(self) -> int:

@@ -51,6 +51,14 @@ def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
     )
 
 
+def canonical(name: str) -> str:
+    """Return what a name is counted by: ``quick_sort``, ``quicksort`` and ``quickSort`` say the same.
+
+    Lower case without underscores, the key of SelfCodeAlign's sanitiser (arXiv 2410.24198).
+    """
+    return name.replace("_", "").lower()
+
+
 class NameJudge:
     """Judges the names of one arm; remembers those it kept, to know a duplicate.
 

@@ -14,7 +14,7 @@ from evoselfcode.clients import OpenAICompletionClient
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen import prompts
-from evoselfcode.datagen.filters.names import NameJudge, parse_name
+from evoselfcode.datagen.filters.names import NameJudge, canonical, parse_name
 from evoselfcode.datagen.pipeline.stage import Stage, in_memory, request_key, stream
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Arm, Request, Sampling
@@ -61,6 +61,11 @@ def judge(config: RunConfig) -> NameJudge:
     return NameJudge(config.filters.name_regex, config.namegen.weaklist)
 
 
+def name_of(draw: Draw) -> str | None:
+    """Return the canonical name of a draw that no gate objects to, a repeated one too."""
+    return canonical(draw.text) if draw.reason in (None, "duplicate") else None
+
+
 def row(arm: str, draw: Draw) -> NameRow:
     """Show a kept draw."""
     return NameRow(func_name=draw.text, source="FIM" if arm == "FIM" else "L2R", raw_text=draw.raw_text)
@@ -95,6 +100,7 @@ NAMES: Stage[NameRow] = Stage(
     plan=plan,
     parse=parse_name,
     judge=judge,
+    name_of=name_of,
     row=row,
     views=views,
 )

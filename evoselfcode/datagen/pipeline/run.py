@@ -7,6 +7,7 @@ asks (:class:`evoselfcode.datagen.pipeline.stage.Stage`) and how progress is sho
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from evoselfcode.datagen.pipeline.resume import (
     refuse_other_settings,
     remember,
 )
+from evoselfcode.datagen.pipeline.saturating import Saturating
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
@@ -115,7 +117,9 @@ class _Run:
         self._stop = stop
         self._report = report
         self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms}
+        self._saturating = Saturating(config, stage.arms, stage.name_of)
         self._settled: set[bytes] = set()
+        self._open: Counter[str] = Counter()
         self._answered = False
         self._started = _now()
         self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
@@ -174,6 +178,7 @@ class _Run:
                 self._judges[entry.arm].remember(draw.text)
 
     def _count(self, entry: Entry, *, resumed: bool) -> None:
+        self._saturating.add(entry)
         usage = entry.usage
         self._summary.meter.add(
             entry.arm,
@@ -189,13 +194,22 @@ class _Run:
         return requests(self._stage, self._config, dialect.model, dialect.max_n, self._arms)
 
     async def _count_plan(self, findings: Findings) -> int:
-        """Return how many requests of the plan are not settled, and tell the meter."""
-        open_requests = 0
+        """Return how many requests of the plan will be asked, and tell the meter."""
+        self._open.clear()
         for planned in stretches(self._plan(findings)):
             await breathe(self._stop)
-            open_requests += sum(not is_settled(self._settled, request.key) for request in planned)
-        self._summary.meter.planned = self._summary.meter.settled + open_requests
-        return open_requests
+            self._open.update(request.arm for request in planned if not is_settled(self._settled, request.key))
+        return self._expect()
+
+    def _expect(self) -> int:
+        """Tell the meter what is still to come, which an arm that has ended shortens; return it."""
+        to_come = sum(count for arm, count in self._open.items() if not self._saturating.ended(arm))
+        self._summary.meter.planned = self._summary.meter.settled + to_come
+        self._summary.saturated = self._saturating.sentences()
+        return to_come
+
+    def _will_ask(self, request: Request) -> bool:
+        return not self._saturating.ended(request.arm) and not is_settled(self._settled, request.key)
 
     async def _ask(self, connection: Connection, began: float) -> None:
         findings = connection.findings
@@ -206,7 +220,7 @@ class _Run:
         self._write_manifest("running")
         self._summary.sent = True
         gate = Gate(self._config.api.concurrency, self._config.api.requests_per_second)
-        plan = (request for request in self._plan(findings) if not is_settled(self._settled, request.key))
+        plan = filter(self._will_ask, self._plan(findings))
         batches = judged(
             self._stage,
             self._config,
@@ -222,6 +236,7 @@ class _Run:
             async with aclosing(batches):
                 async for batch in batches:
                     self._take(journal, batch)
+                    self._expect()
                     now = anyio.current_time()
                     if journal.due(now):
                         await finished(anyio.to_thread.run_sync(journal.commit, now))
@@ -235,6 +250,7 @@ class _Run:
             entry = make_entry(settled.outcome, settled.draws)
             journal.append(entry)
             self._count(entry, resumed=False)
+            self._open[entry.arm] -= 1
             if entry.failure is None:
                 self._answered = True
             elif not self._answered and self._summary.meter.fresh >= FIRST_REFUSALS:

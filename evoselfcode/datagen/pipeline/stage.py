@@ -57,6 +57,7 @@ class Stage(Generic[Row]):
         plan: Yields the requests of an arm for a model, lazily.
         parse: Makes a candidate of a choice, given its request and index.
         judge: Builds the judge of one arm.
+        name_of: Returns what a draw counts as when names are counted, or ``None`` if a gate dropped it.
         row: Shows a kept draw of an arm.
         views: Makes the rows of each file from the journal's entries.
     """
@@ -67,6 +68,7 @@ class Stage(Generic[Row]):
     plan: Callable[[RunConfig, str, Arm], Iterator[Request]]
     parse: Callable[[Request, int, Choice], Candidate]
     judge: Callable[[RunConfig], Judge]
+    name_of: Callable[[Draw], str | None]
     row: Callable[[str, Draw], Row]
     views: Callable[[Iterable[Entry]], dict[str, list[Row]]]
 

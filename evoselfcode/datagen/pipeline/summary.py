@@ -22,6 +22,7 @@ class Summary:
         sent: Whether anything was asked by this process.
         seconds: Wall time of this process.
         files: Rows of each view.
+        saturated: For each arm that ended early, why, and what twice its draws would give.
         damaged: Damaged lines of the journal; their requests were asked again.
     """
 
@@ -32,6 +33,7 @@ class Summary:
     sent: bool = False
     seconds: float = 0.0
     files: dict[str, int] = field(default_factory=dict)
+    saturated: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
 
 

@@ -1,0 +1,141 @@
+"""Documents for the tests of the page: a realistic one, and one by a model that means harm."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from evoselfcode.report.page import render
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP--\n</style></title><svg onload=alert(1)>",
+    "{{ 7 * 7 }}{% include '/etc/passwd' %}",
+    "\u202eevil_drowssap\u202c",
+    "ٱسْم_دالة_שֵׁם",
+    "naïve_名前_🧮_$\\frac{1}{0}$",
+    "nul\0bell\7half\ud800escape\x1b[31m",
+    "javascript:alert(1)",
+    "x" * 5_000,
+)
+"""Names that a page must show and not obey."""
+
+
+def interval(estimate: float, half: float) -> dict[str, float]:
+    return {"estimate": estimate, "low": estimate - half, "high": estimate + half}
+
+
+def arm(name: str, vocabulary: float, regex: int, rate: float) -> dict[str, Any]:
+    """Make the numbers of one arm that draws from about `vocabulary` names."""
+    curve = [[n, round(vocabulary * (1 - math.exp(-((n / 9_000) ** rate))))] for n in range(50, 10_001, 50)]
+    kept = curve[-1][1]
+    words = ["is_prime", "quick_sort", "binary_search", "merge_sort", "gcd", "dijkstra", "bubble_sort", "n_queens"]
+    return {
+        "arm": name, "requests": 2_500, "dead": 2, "draws": 10_000, "kept": kept,
+        "yield": interval(kept / 10_000, 0.009),
+        "reasons": [
+            {"reason": "duplicate", "meaning": "the canonical name was accepted before", "count": 9_400 - kept - regex,
+             "examples": ["quick_sort", "is_prime", "quicksort", "gcd"]},
+            {"reason": "regex", "meaning": "it does not match filters.name_regex", "count": regex,
+             "examples": ["3_to_bottom", "A", "check square", " sort"]},
+            {"reason": "weak", "meaning": "it is on the list of names that say nothing", "count": 431,
+             "examples": ["foo", "test", "bar"]},
+            {"reason": "keyword", "meaning": "Python keeps it for itself", "count": 169, "examples": ["list", "class"]},
+        ],
+        "new_per_1000": kept / 10,
+        "species": {"draws": 9_400 - regex, "distinct": kept, "once": round(kept * 0.62), "twice": round(kept * 0.14),
+                    "unseen": interval(0.62 * kept / (9_400 - regex), 0.011), "coverage": 1 - 0.62 * kept / 9_000,
+                    "chao1": kept * 2.31, "hill": [float(kept), kept * 0.41, kept * 0.12]},
+        "curve": curve,
+        "forecast": {"draws": 20_000, "distinct": interval(kept * 1.55, kept * 0.04)},
+        "top": [{"name": words[i % 8] + ("" if i < 8 else f"_{i}"), "count": 420 // (i + 1)} for i in range(50)],
+        "lengths": [[n, round(800 * math.exp(-((n - 30 * rate + 11) ** 2) / (90 * rate - 30)))] for n in range(3, 34)],
+        "words": [[n, round(1_900 * math.exp(-((n - 3.2 * rate) ** 2) / (3 - 2 * rate)))] for n in range(1, 8)],
+        "tokens": {"prompt": 45_000, "completion": 41_871, "per_kept": 86_871 / kept},
+        "seconds": 4_312.7, "attempts": 2_541, "failures": {"rate_limited": 31, "disconnect": 8},
+    }  # fmt: skip
+
+
+def realistic() -> dict[str, Any]:
+    """Make the document of a run of 10,000 draws an arm."""
+    a, b = arm("FIM", 5_600, 212, 0.78), arm("L2R", 5_000, 640, 0.84)
+    return {
+        "version": 1, "stage": "names", "folder": "data/generated/names",
+        "warnings": ["the FIM suffix \"():\\n\" promises a function without arguments; the L2R prompt does not"],
+        "provenance": {
+            "model": "Qwen2.5-Coder-32B", "server": "vLLM 0.10.1", "fim": "raw sentinels (qwen)",
+            "base_url": "http://127.0.0.1:8000/v1", "started": "2025-11-26T02:03:11Z",
+            "updated": "2025-11-26T02:41:07Z", "state": "finished",
+            "versions": {"evoselfcode": "0.1.0", "python": "3.11.9"},
+            "settings": {"namegen.temperature": 0.4, "namegen.stop": ["(", " ", "\n"], "namegen.seed": 0,
+                         "prompts.funcname.l2r.prompt": "This is an algorithm function.\n\ndef "},
+        },
+        "arms": [a, b],
+        "comparison": {
+            "arms": ["FIM", "L2R"], "draws": 10_000, "primary": "accepted new names per 1,000 draws", "verdict": "FIM",
+            "sentence": "FIM finds 38.6 more new names per 1,000 draws than L2R "
+                        "(95 % interval 26.2 to 51.0, at 10,000 draws each).",
+            "more_draws": None,
+            "metrics": [
+                {"metric": "accepted new names per 1,000 draws", "unit": "names per 1,000 draws",
+                 "a": a["new_per_1000"], "b": b["new_per_1000"], "difference": interval(38.6, 12.4), "p": 0.0000012,
+                 "p_holm": None, "verdict": "FIM"},
+                {"metric": "accepted by every gate, repetitions counted", "unit": "share of draws", "a": 0.9188,
+                 "b": 0.876, "difference": interval(0.0428, 0.008), "p": 1e-9, "p_holm": 3e-9, "verdict": "FIM"},
+                {"metric": "dropped as weak", "unit": "share of draws", "a": 0.0431, "b": 0.0431,
+                 "difference": interval(0.0, 0.0056), "p": 1.0, "p_holm": 1.0, "verdict": "undecided"},
+            ],
+        },
+        "overlap": {"both": 1_604, "only": {"FIM": a["kept"] - 1_604, "L2R": b["kept"] - 1_604}, "jaccard": 0.31,
+                    "examples": {"both": ["quick_sort", "is_prime"], "FIM": ["reservoir_sampling"], "L2R": ["add"]}},
+    }  # fmt: skip
+
+
+def hostile() -> dict[str, Any]:
+    """Put harmful text everywhere a text can stand, the names of the arms and all keys included."""
+    script, image, style, *_ = HOSTILE
+    document = realistic()
+    renamed = {"FIM": script, "L2R": image}
+    for told in document["arms"]:
+        told["arm"] = renamed[told["arm"]]
+        told["top"] = [{"name": name, "count": 9 - number} for number, name in enumerate(HOSTILE)]
+        told["reasons"] = [
+            {"reason": name, "meaning": name, "count": 5, "examples": list(HOSTILE[i:])}
+            for i, name in enumerate(HOSTILE)
+        ]
+        told["failures"] = dict.fromkeys(HOSTILE, 3)
+    document |= {"stage": style, "folder": image, "warnings": list(HOSTILE)}
+    document["provenance"] = dict.fromkeys(document["provenance"], script) | {
+        "versions": dict.fromkeys(HOSTILE, image), "settings": {key: list(HOSTILE) for key in HOSTILE},
+    }  # fmt: skip
+    document["comparison"] |= {"arms": [script, image], "verdict": image, "primary": style, "sentence": style}
+    document["comparison"]["metrics"][0] |= {"metric": style, "unit": script, "verdict": image}
+    document["overlap"] |= {"only": {script: 3, image: 4}, "examples": {"both": list(HOSTILE), script: list(HOSTILE)}}
+    return document
+
+
+def empty(name: str) -> dict[str, Any]:
+    """Make the numbers of an arm that drew nothing."""
+    nothing = interval(0.0, 0.0)
+    return {
+        "arm": name, "requests": 0, "dead": 0, "draws": 0, "kept": 0, "yield": nothing, "reasons": [],
+        "new_per_1000": 0.0, "curve": [], "forecast": {"draws": 0, "distinct": nothing}, "top": [], "lengths": [],
+        "species": {"draws": 0, "distinct": 0, "once": 0, "twice": 0,
+                    "unseen": {"estimate": 1.0, "low": 0.0, "high": 1.0}, "coverage": 0.0, "chao1": 0.0,
+                    "hill": [0.0, 0.0, 0.0]},
+        "words": [], "tokens": {"prompt": 0, "completion": 0, "per_kept": None}, "seconds": 0.0, "attempts": 0,
+        "failures": {},
+    }  # fmt: skip
+
+
+def write_pages(folder: Path) -> None:
+    """Write both pages, to be looked at."""
+    for made in (realistic, hostile):
+        (folder / f"{made.__name__}.html").write_text(render(made()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_pages(Path(sys.argv[1]))
