@@ -25,7 +25,7 @@ def report_card(report: Mapping[str, Any]) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
     for warning in report["warnings"]:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"), soft_wrap=True)
-    console.print(Text(str(Path(report["folder"]) / "report.html")), soft_wrap=True)
+    console.print(Text(printable(str(Path(report["folder"]) / "report.html"))), soft_wrap=True)
 
 
 def _arms(arms: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -11,6 +11,8 @@ import httpx
 from embedded import Embedded
 from test_run import config, run
 
+from evoselfcode.datagen.pipeline.reporting import report_run
+
 RULES = {"gain": 0.5, "look": 20}
 
 
@@ -49,6 +51,7 @@ async def test_a_run_that_ended_early_is_complete_and_asks_nothing_again(tmp_pat
     assert again.messages == 0
     assert summary.saturated == first.saturated
     assert '"state": "complete"' in (tmp_path / "names" / "manifest.json").read_text()
+    assert f"FIM ended early: {first.saturated['FIM']}" in report_run(tmp_path / "names")["warnings"]
 
 
 async def test_rules_may_be_loosened_and_the_arm_goes_on(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ VERSION = 1
 MOST_POINTS = 200
 MOST_NAMES = 50
 
+NOTHING = {"estimate": 0.0, "low": 0.0, "high": 1.0}
+"""The share of an arm without draws: all its requests were given up, or none is settled yet."""
+
 SHOWN_SETTINGS = ("model", "prompts.", "namegen.", "filters.name_regex", "api.fim.")
 """Beginnings of the settings that shape the names."""
 
@@ -93,7 +96,7 @@ def _arm(name: str, draws: Draws, meanings: Mapping[str, str]) -> dict[str, Any]
         "dead": draws.dead,
         "draws": draws.draws,
         "kept": draws.kept,
-        "yield": interval(intervals.wilson(draws.kept, draws.draws)),
+        "yield": interval(intervals.wilson(draws.kept, draws.draws)) if draws.draws else dict(NOTHING),
         "reasons": [
             {"reason": reason, "meaning": meanings.get(reason, ""), "count": count, "examples": draws.examples[reason]}
             for reason, count in draws.reasons.most_common()

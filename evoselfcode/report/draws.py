@@ -110,7 +110,7 @@ class Draws:
 def gather(entries: Iterable[Entry], canonical: Callable[[str], str]) -> dict[str, Draws]:
     """Count the draws of every arm, in the order of the arms' names."""
     arms: dict[str, Draws] = {}
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: (entry.arm, entry.number, entry.seed or 0, entry.key)):
         if entry.arm not in arms:
             arms[entry.arm] = Draws(canonical)
         arms[entry.arm].add(entry)

@@ -83,6 +83,21 @@ class Catalog:
         ]
 
 
+def source_of(folder: Path) -> Path:
+    """Return the file that the names of the run in `folder` come from.
+
+    Raises:
+        UsageError: There is none.
+    """
+    path = next((folder / name for name in SOURCES if (folder / name).exists()), None)
+    if path is None:
+        raise UsageError(
+            f"{folder} holds no names: it has neither {SOURCES[0]} nor {SOURCES[1]}",
+            hint="name the folder of a run that has ended, such as data/generated/names",
+        )
+    return path
+
+
 def read_catalog(folder: Path, decided: Iterable[str] = ()) -> Catalog:
     """Read the names of the run in `folder`.
 
@@ -95,12 +110,7 @@ def read_catalog(folder: Path, decided: Iterable[str] = ()) -> Catalog:
         UsageError: There are no names.
         StorageError: A file cannot be read.
     """
-    path = next((folder / name for name in SOURCES if (folder / name).exists()), None)
-    if path is None:
-        raise UsageError(
-            f"{folder} holds no names: it has neither {SOURCES[0]} nor {SOURCES[1]}",
-            hint="name the folder of a run that has ended, such as data/generated/names",
-        )
+    path = source_of(folder)
     names: dict[str, Name] = {}
     for row in _rows(path):
         name = _enter(names, row.func_name)

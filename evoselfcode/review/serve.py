@@ -6,6 +6,7 @@ address cannot be chosen. The secret is made anew at every start, and is in the 
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from evoselfcode.errors import UsageError
 from evoselfcode.review.app import make_app
-from evoselfcode.review.catalog import read_catalog
+from evoselfcode.review.catalog import read_catalog, source_of
 from evoselfcode.review.decisions import Decisions
 
 HOST = "127.0.0.1"
@@ -53,13 +54,18 @@ def review(folder: Path, port: int, *, on_ready: Callable[[str, int], None]) -> 
         raise UsageError(f"the review needs {error.name}", hint='pip install "evoselfcode[serve]"') from error
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="name the folder of a run, such as data/generated/names")
+    source_of(folder)  # a folder without names is left as it is
     token = secrets.token_urlsafe(24)
     with Decisions(folder) as decisions:
         catalog = read_catalog(folder, decisions.names())
         with _until_signalled(), _listen(port) as listener:
             port = listener.getsockname()[1]
             app = make_app(
-                catalog, decisions, token=token, authorities=(f"{HOST}:{port}", f"localhost:{port}"), title=str(folder)
+                catalog,
+                decisions,
+                token=token,
+                authorities=(f"{HOST}:{port}", f"localhost:{port}"),
+                title=os.fsencode(folder).decode(errors="replace"),
             )
 
             class Server(uvicorn.Server):

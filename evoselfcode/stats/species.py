@@ -18,7 +18,7 @@ from statistics import NormalDist
 
 import msgspec
 
-from evoselfcode.stats.intervals import Interval
+from evoselfcode.stats.intervals import Interval, wilson
 
 
 class Frequencies(msgspec.Struct, frozen=True):
@@ -101,15 +101,17 @@ def good_turing(freq: Frequencies, confidence: float = 0.95) -> Interval:
     f₁/n ± z·√W with W = [f₁(n − f₁) + 2·n·f₂]/n³, cut to [0, 1]. Good 1953 (Biometrika 40), with the interval of
     Esty 1983 (Annals of Statistics 11:905). Without draws nothing is known: 1 within [0, 1].
 
-    Pitfalls: it is the mass at n draws, so compare arms at equal draws. Where no name was seen once or twice the
-    interval has no width, however few the draws are: do not trust it below some hundred draws. And it takes the draws
-    as independent; those of one request are, as long as its choices are.
+    Pitfalls: it is the mass at n draws, so compare arms at equal draws. Where no name was seen once or twice, or all
+    were seen once, Esty's interval has no width however few the draws are; Wilson's of f₁/n takes its place. And it
+    takes the draws as independent; those of one request are, as long as its choices are.
     """
     z = normal_quantile(confidence)
     n, once, twice = freq.n, freq.f(1), freq.f(2)
     if n == 0:
         return Interval(1.0, 0.0, 1.0)
     half = z * math.sqrt((once * (n - once) + 2 * n * twice) / n**3)
+    if half == 0.0:
+        return wilson(once, n, confidence)
     return Interval(once / n, max(0.0, once / n - half), min(1.0, once / n + half))
 
 

@@ -96,7 +96,7 @@ class RunFolder:
         Raises:
             StorageError: A file cannot be moved.
         """
-        files = [path for path in self.path.iterdir() if path.is_file() and path.name != ".lock"]
+        files = [path for path in self.path.iterdir() if path.is_file() and not path.name.startswith(".")]
         # A kill half-way must not leave rows without the settings they were asked with.
         files.sort(key=lambda path: (path != self.journal, path == self.manifest))
         if not files:

@@ -24,6 +24,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         updated: When this manifest was written (UTC, ISO 8601).
         state: ``running``, ``complete``, ``stopped`` or ``failed``.
         counts: Totals by name.
+        ended_early: For each arm that a saturation rule ended, which one and what twice the draws would give.
     """
 
     stage: str
@@ -36,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     updated: str
     state: str
     counts: dict[str, int]
+    ended_early: dict[str, str] = {}
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

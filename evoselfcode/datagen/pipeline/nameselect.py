@@ -132,9 +132,11 @@ def select_names(folder: Path, *, out: Path | None = None, top: int | None = Non
         min_score: Least score of a selected name, from 0 to 1.
 
     Raises:
-        UsageError: There is no names run in the folder, or a library is not installed.
+        UsageError: There is no names run in the folder, a library is not installed, or `min_score` is no score.
         StorageError: A file cannot be read or written.
     """
+    if not 0 <= min_score <= 1:  # NaN too
+        raise UsageError(f"the least score is a number from 0 to 1, not {min_score}")
     warnings: list[str] = []
     names = gather(_entries(folder, warnings))
     decisions = standing(folder / DECISIONS, warnings)

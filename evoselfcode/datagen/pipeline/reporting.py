@@ -6,6 +6,7 @@ any server, and a run that is under way may be reported too: what its journal ho
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def report_run(folder: Path) -> dict[str, Any]:
     report = document(
         _entries(folder, damaged),
         manifest,
-        str(folder),
+        os.fsencode(folder).decode(errors="replace"),
         meanings=meanings,
         canonical=key,
         warnings=_remarks(manifest),
@@ -68,6 +69,7 @@ def _manifest(folder: Path) -> Manifest:
 def _remarks(manifest: Manifest) -> list[str]:
     """Say what of the run's settings a reader should know before the numbers."""
     told = [] if manifest.state == "complete" else [f"the run is not complete: it is {manifest.state}"]
+    told += [f"{arm} ended early: {why}" for arm, why in manifest.ended_early.items()]
     try:
         config = RunConfig.from_mapping(manifest.config)
     except ConfigError:  # of another version: the numbers stand without remarks

@@ -88,11 +88,11 @@ async def run_stage(
     """
     chosen = tuple(dict.fromkeys(arms or stage.arms))  # an arm named twice is one: its requests have the same keys
     with RunFolder(Path(config.output.dir) / stage.name) as folder:
+        run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)  # may refuse: before a file moves
         if new_run:
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
         refuse_other_settings(folder, manifest, config)
-        run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)
         return await run.run(manifest)
 
 
@@ -291,6 +291,7 @@ class _Run:
                 updated=_now(),
                 state=state,
                 counts=meter.counts(),
+                ended_early=self._summary.saturated,
             ),
         )
 
