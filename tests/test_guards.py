@@ -112,7 +112,7 @@ def test_asking_for_help_opens_no_http_library() -> None:
 
 
 def test_locked_requirements_are_hashed_and_name_no_address() -> None:
-    """Sabotage: take a ``--hash`` line out of requirements/run.txt, or add an ``--index-url`` to it."""
+    """Sabotage: take a ``--hash`` line out of requirements/run.txt, or add an address to it."""
     locks = [name for name, _ in checkout.texts(".txt") if name.startswith("requirements/")]
     assert len(locks) >= 3
     for name in locks:
