@@ -211,7 +211,7 @@ def test_a_run_without_names_selects_nothing(tmp_path: Path) -> None:
 def test_a_folder_without_a_names_run_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no run: it has no manifest\.json\nhint: name the folder"):
         select_names(tmp_path)
-    with pytest.raises(UsageError, match="run of the stage 'code', which has no names"):
+    with pytest.raises(UsageError, match="run of the stage 'code', expected one of 'names'"):
         select_names(write_run(tmp_path, [], stage="code"))
     (tmp_path / "journal.jsonl").unlink()
     with pytest.raises(UsageError, match=r"it has no journal\.jsonl"):

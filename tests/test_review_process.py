@@ -74,4 +74,4 @@ def test_what_cannot_be_reviewed_ends_with_2_and_a_hint(tmp_path: Path) -> None:
         code, said = command(str(run), "--port", str(taken.getsockname()[1]))
     assert (code, "hint: --port 0 takes a free port" in said) == (2, True)
     missing = command(str(run), before="sys.modules['uvicorn'] = None")
-    assert missing == (2, 'error: the review needs uvicorn\nhint: pip install "evoselfcode[serve]"\n')
+    assert missing == (2, 'error: the server needs uvicorn\nhint: pip install "evoselfcode[serve]"\n')

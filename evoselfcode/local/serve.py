@@ -10,18 +10,15 @@ look at ``/v1/models`` does not use them up. An error status is given at once, b
 
 from __future__ import annotations
 
-import signal
-import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from random import Random
-from types import FrameType
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
-from evoselfcode.errors import UsageError
+from evoselfcode import listening
 from evoselfcode.local.answer import Reply, SuffixPolicy, answer, error_body
 from evoselfcode.local.faults import Fault, Latency, draw_fault, reason
 from evoselfcode.local.faults import parse_fault as parse_fault
@@ -86,10 +83,9 @@ def run(app: App, host: str, port: int, *, on_ready: Callable[[str], None]) -> N
         UsageError: The address cannot be used, or uvicorn is not installed.
     """
     try:
-        import uvicorn
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
     except ImportError as error:
-        raise UsageError(f"the server needs {error.name}", hint='pip install "evoselfcode[serve]"') from error
+        raise listening.missing(error) from error
 
     class Protocol(HttpToolsProtocol):
         """Hand the connection's end to the application, which plays broken connections."""
@@ -99,59 +95,11 @@ def run(app: App, host: str, port: int, *, on_ready: Callable[[str], None]) -> N
             extensions: dict[str, Any] = {CLOSE: self.transport.close}
             self.scope["extensions"] = extensions
 
-    class Server(uvicorn.Server):
-        """Say when connections are accepted, and leave at the second signal, whichever it is."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if self.should_exit:
-                self.force_exit = True
-                for connection in list(self.server_state.connections):  # from 3.12 on, a closed server waits for each
-                    connection.loop.call_soon_threadsafe(connection.transport.abort)
-            super().handle_exit(sig, frame)
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            on_ready(url)
-
-    with _until_signalled(), _listen(host, port) as listener:
+    def loaded(taken: int) -> App:
         EmbeddedModel.load()
-        name = f"[{host}]" if ":" in host else host
-        url = f"http://{name}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            app,
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        Server(config).run([listener])
+        return app
 
-
-@contextmanager
-def _until_signalled() -> Iterator[None]:
-    """End at SIGTERM as at Ctrl-C, without an error.
-
-    While it serves, uvicorn handles both itself, and raises what it was sent once more when it has finished: by its
-    default SIGTERM would then kill a process that did as it was told.
-    """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"cannot listen on {host} port {port}: {error}", hint="--port 0 takes a free port") from error
+    listening.serve(loaded, host, port, grace=GRACE_SECONDS, on_ready=on_ready, protocol=Protocol)
 
 
 class _Server:

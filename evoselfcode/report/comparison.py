@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from evoselfcode.report.draws import ACCEPTED, Draws
+from evoselfcode.report.draws import Draws
 from evoselfcode.stats import intervals, verdict
 from evoselfcode.stats.shares import Counts, compare_shares
+from evoselfcode.storage import DUPLICATE
 
 SIGNIFICANT = 0.05
 """Adjusted p-value below which a row of the secondary table names an arm."""
@@ -72,9 +73,9 @@ def _shares(name_a: str, a: Draws, name_b: str, b: Draws) -> list[dict[str, Any]
 
     Not the share that was kept: repetitions make it fall with the length of a run, and arms may differ in that.
     """
-    dropped = sorted({*a.reasons, *b.reasons} - {"duplicate"})
+    dropped = sorted({*a.reasons, *b.reasons} - {DUPLICATE})
     counted: dict[str, Callable[[str | None], bool]] = {
-        "accepted by every gate, repetitions counted": lambda reason: reason in ACCEPTED,
+        "accepted by every gate, repetitions counted": lambda reason: reason in (None, DUPLICATE),
         **{f"dropped as {reason}": partial(operator.eq, reason) for reason in dropped},
     }
     family = {metric: (Counts.of(a.which(of)), Counts.of(b.which(of))) for metric, of in counted.items()}

@@ -13,9 +13,6 @@ from typing import NamedTuple
 
 from evoselfcode.storage import Entry
 
-ACCEPTED = (None, "duplicate")
-"""Reasons of draws that no gate objects to: the first of its name, and those that repeat it."""
-
 EXAMPLES = 5
 """Texts shown for each reason."""
 
@@ -78,7 +75,7 @@ class Draws:
                 self.kept += 1
             else:
                 self._drop(draw.reason, draw.raw_text)
-            name = self._canonical(draw.text) if draw.reason in ACCEPTED else None
+            name = self._canonical(draw.text) if draw.accepted else None
             accepted.append(name)
             if name is not None:
                 self.names[name] += 1

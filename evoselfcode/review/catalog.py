@@ -15,7 +15,7 @@ import msgspec
 
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.errors import StorageError, UsageError
-from evoselfcode.storage import Damage, Entry, jsonl, read_entries
+from evoselfcode.storage import JOURNAL, Damage, Entry, jsonl, read_once
 
 SOURCES = ("selected.jsonl", "combined_raw.jsonl")
 """Where the names come from: the first of these files that is there."""
@@ -160,13 +160,9 @@ def _rows(path: Path) -> Iterator[_Row]:
 def _draws(folder: Path) -> Counter[tuple[str, str]]:
     """Count the draws of each name in each arm, the duplicates too."""
     counted: Counter[tuple[str, str]] = Counter()
-    seen: set[str] = set()
-    for entry in read_entries(folder / "journal.jsonl"):
-        if isinstance(entry, Entry) and entry.key not in seen:
-            seen.add(entry.key)
-            for draw in entry.draws:
-                if draw.reason in (None, "duplicate"):
-                    counted[canonical(draw.text), entry.arm] += 1
+    for entry in read_once(folder / JOURNAL):
+        if isinstance(entry, Entry):
+            counted.update((canonical(draw.text), entry.arm) for draw in entry.draws if draw.accepted)
     return counted
 
 

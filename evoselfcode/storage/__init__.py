@@ -1,13 +1,16 @@
 """The only writer of files: journal, views, manifest."""
 
 from evoselfcode.storage.files import atomic_write
-from evoselfcode.storage.folder import RunFolder, take_lock
-from evoselfcode.storage.journal import Draw, Entry, Journal, draw_of, make_entry, read_entries
+from evoselfcode.storage.folder import JOURNAL, MANIFEST, RunFolder, take_lock
+from evoselfcode.storage.journal import DUPLICATE, Draw, Entry, Journal, draw_of, make_entry, read_entries, read_once
 from evoselfcode.storage.jsonl import Damage
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
 from evoselfcode.storage.views import write_rows
 
 __all__ = [
+    "DUPLICATE",
+    "JOURNAL",
+    "MANIFEST",
     "Damage",
     "Draw",
     "Entry",
@@ -19,6 +22,7 @@ __all__ = [
     "make_entry",
     "read_entries",
     "read_manifest",
+    "read_once",
     "take_lock",
     "write_manifest",
     "write_rows",

@@ -46,6 +46,10 @@ def take_lock(path: Path, taken: str, *, hint: str) -> int:
     return lock
 
 
+JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
+"""Names of the two files that are a run; all others can be written again from them."""
+
+
 class RunFolder:
     """A folder with a journal, a manifest, views, and one writer at a time.
 
@@ -67,12 +71,12 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """The journal: every settled request, in the order of settling."""
-        return self.path / "journal.jsonl"
+        return self.path / JOURNAL
 
     @property
     def manifest(self) -> Path:
         """The manifest: how the run is configured."""
-        return self.path / "manifest.json"
+        return self.path / MANIFEST
 
     def __enter__(self) -> Self:
         """Create the folder if needed and take the lock."""

@@ -22,6 +22,10 @@ COMMIT_SECONDS = 1.0
 """Seconds after which a commit is due: what a kill can cost, besides the requests in flight."""
 
 
+DUPLICATE = "duplicate"
+"""Reason of a draw that every gate accepts and that repeats one that was kept."""
+
+
 class Draw(msgspec.Struct, frozen=True, omit_defaults=True):
     """One choice and what was made of it.
 
@@ -38,6 +42,11 @@ class Draw(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     finish_reason: str | None = None
     logprob: float | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no gate objects: the draw is the first of its text, or repeats it."""
+        return self.reason in (None, DUPLICATE)
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -175,6 +184,17 @@ def read_entries(path: Path) -> Iterator[Entry | jsonl.Damage]:
             f"{path} has an entry that this version cannot read: {error}",
             hint="go on with the version that wrote it, or use --new-run to begin anew beside it",
         ) from error
+
+
+def read_once(path: Path) -> Iterator[Entry | jsonl.Damage]:
+    """Do as :func:`read_entries`, and yield an entry whose key was there before no more."""
+    seen: set[str] = set()
+    for entry in read_entries(path):
+        if isinstance(entry, Entry):
+            if entry.key in seen:
+                continue
+            seen.add(entry.key)
+        yield entry
 
 
 def _decoded(document: bytes) -> Entry | None:

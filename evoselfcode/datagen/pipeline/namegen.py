@@ -63,7 +63,7 @@ def judge(config: RunConfig) -> NameJudge:
 
 def name_of(draw: Draw) -> str | None:
     """Return the canonical name of a draw that no gate objects to, a repeated one too."""
-    return canonical(draw.text) if draw.reason in (None, "duplicate") else None
+    return canonical(draw.text) if draw.accepted else None
 
 
 def row(arm: str, draw: Draw) -> NameRow:
@@ -80,7 +80,7 @@ def views(entries: Iterable[Entry]) -> dict[str, list[NameRow]]:
     best: dict[tuple[str, str], tuple[int, int, Draw]] = {}
     for entry in entries:
         for index, draw in enumerate(entry.draws):
-            if draw.reason in (None, "duplicate"):
+            if draw.accepted:
                 # Choice i has the seed + i, also where the choices were asked for one by one.
                 place, name = (entry.number, (entry.seed or 0) + index, draw), (entry.arm, draw.text)
                 best[name] = min(best.get(name, place), place, key=lambda found: found[:2])

@@ -2,8 +2,7 @@
 
 This file decides the order of the reasons and what the rows hold. What a score rewards is
 :mod:`evoselfcode.datagen.filters.name_scores`; when two names are nearly the same is
-:mod:`evoselfcode.datagen.filters.name_neighbours`. Nothing is asked of any server, and a run that is under way may be
-selected from too: what its journal holds by then.
+:mod:`evoselfcode.datagen.filters.name_neighbours`.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from typing import Any
 from evoselfcode.datagen.filters import canonical, name_scores
 from evoselfcode.datagen.filters.benchmarks import benchmark_of
 from evoselfcode.datagen.filters.name_neighbours import Find, Neighbours, compared, similar
+from evoselfcode.datagen.pipeline.reading import read_run
 from evoselfcode.errors import UsageError
 from evoselfcode.review.decisions import DECISIONS, Decision, standing
-from evoselfcode.storage import Entry, read_entries, read_manifest, write_rows
+from evoselfcode.storage import Entry, write_rows
 from evoselfcode.storage.files import make_folder
 
-JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
 SELECTED, REJECTED, QUARANTINED = "selected.jsonl", "rejected.jsonl", "quarantined.jsonl"
 
 MIN_SCORE = 0.7
@@ -42,9 +41,6 @@ SELECT_REASONS: dict[str, str] = {
     "beyond_top": "better names filled the number that was asked for",
 }
 """Every reason a name is not selected for, in the order in which they are looked at."""
-
-_ACCEPTED = (None, "duplicate")
-"""Reasons of draws that no gate objects to: the first of its name, and those that repeat it."""
 
 
 @dataclass
@@ -137,8 +133,8 @@ def select_names(folder: Path, *, out: Path | None = None, top: int | None = Non
     """
     if not 0 <= min_score <= 1:  # NaN too
         raise UsageError(f"the least score is a number from 0 to 1, not {min_score}")
-    warnings: list[str] = []
-    names = gather(_entries(folder, warnings))
+    run = read_run(folder, "names")
+    names, warnings = gather(run.entries), run.remarks
     decisions = standing(folder / DECISIONS, warnings)
     strange = sum(name not in names for name in decisions)
     if strange:
@@ -160,7 +156,7 @@ def gather(entries: Iterable[Entry]) -> dict[str, Name]:
     names: dict[str, Name] = {}
     for entry in entries:
         for draw in entry.draws:
-            if draw.reason not in _ACCEPTED:
+            if not draw.accepted:
                 continue
             key = canonical(draw.text)
             name = names.setdefault(key, Name(key))
@@ -244,29 +240,6 @@ def _objection(name: Name, neighbours: Neighbours, min_score: float) -> tuple[st
 def _rejected(name: Name) -> dict[str, Any]:
     because = {} if name.because is None else {"of": name.because}
     return {**name.row(), "reason": name.reason, **because}
-
-
-def _entries(folder: Path, warnings: list[str]) -> Iterable[Entry]:
-    manifest = read_manifest(folder / MANIFEST)
-    if manifest is None or not (folder / JOURNAL).exists():
-        raise UsageError(
-            f"{folder} holds no run: it has no {MANIFEST if manifest is None else JOURNAL}",
-            hint="name the folder that a run wrote, such as data/generated/names",
-        )
-    if manifest.stage != "names":
-        raise UsageError(f"{folder} is a run of the stage {manifest.stage!r}, which has no names")
-    if manifest.state != "complete":
-        warnings.append(f"the run is not complete: it is {manifest.state}")
-    entries: dict[str, Entry] = {}
-    damaged = 0
-    for entry in read_entries(folder / JOURNAL):
-        if isinstance(entry, Entry):
-            entries.setdefault(entry.key, entry)
-        else:
-            damaged += 1
-    if damaged:
-        warnings.append(f"{damaged} damaged journal lines are left out")
-    return entries.values()
 
 
 def english() -> Callable[[str], bool]:
