@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evoselfcode.stats.forecast import extrapolated, rarefied
+from evoselfcode.stats.intervals import upper_point
 from evoselfcode.stats.species import (
     Frequencies,
     ace,
@@ -19,7 +20,6 @@ from evoselfcode.stats.species import (
     coverage,
     good_turing,
     hill,
-    normal_quantile,
     vendi,
 )
 
@@ -76,7 +76,7 @@ def test_chao1_of_the_estimates_manual() -> None:
     for found, deviation in ((corrected, 1.42), (plain, 2.29)):
         unseen = found.estimate - 9
         spread = math.sqrt((found.high - 9) / (found.low - 9))
-        variance = unseen**2 * math.expm1((math.log(spread) / normal_quantile(0.95)) ** 2)
+        variance = unseen**2 * math.expm1((math.log(spread) / upper_point(0.95)) ** 2)
         assert variance == pytest.approx(deviation**2, rel=0.01)
 
 
@@ -216,7 +216,7 @@ def test_the_order_of_the_draws_does_not_matter(names: list[str], random: Random
 @pytest.mark.parametrize("confidence", [0, 1, 95, math.nan])
 def test_wrong_confidences(confidence: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
-        normal_quantile(confidence)
+        upper_point(confidence)
 
 
 @pytest.mark.slow
@@ -230,7 +230,7 @@ def test_scikit_bio_says_the_same(seed: int) -> None:
     for corrected in (True, False):
         assert chao1(freq, corrected=corrected) == pytest.approx(alpha.chao1(counts, bias_corrected=corrected))
     found = chao1_interval(freq)
-    z = normal_quantile(0.95)
+    z = upper_point(0.95)
     assert (found.low, found.high) == pytest.approx(alpha.chao1_ci(counts, zscore=z), rel=1e-6)
     assert 1 - good_turing(freq).estimate == pytest.approx(alpha.goods_coverage(counts))
     low, high = alpha.esty_ci(counts)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from evoselfcode.report.draws import Draws
-from evoselfcode.stats import intervals, verdict
+from evoselfcode.stats import verdict
 from evoselfcode.stats.shares import Counts, compare_shares
 from evoselfcode.storage import DUPLICATE
 
@@ -34,7 +36,7 @@ def compared(arms: Mapping[str, Draws]) -> dict[str, Any] | None:
         "unit": "names per 1,000 draws",
         "a": decided.a,
         "b": decided.b,
-        "difference": _plain(decided.difference),
+        "difference": msgspec.to_builtins(decided.difference),
         "p": decided.p,
         "p_holm": None,
         "verdict": decided.verdict,
@@ -89,17 +91,13 @@ def _shares(name_a: str, a: Draws, name_b: str, b: Draws) -> list[dict[str, Any]
                 "unit": "share of draws",
                 "a": row.a.estimate,
                 "b": row.b.estimate,
-                "difference": _plain(row.difference),
+                "difference": msgspec.to_builtins(row.difference),
                 "p": row.p,
                 "p_holm": row.holm,
                 "verdict": better if row.holm < SIGNIFICANT else verdict.UNDECIDED,
             }
         )
     return rows
-
-
-def _plain(found: intervals.Interval) -> dict[str, float]:
-    return {"estimate": found.estimate, "low": found.low, "high": found.high}
 
 
 def overlap(arms: Mapping[str, Draws]) -> dict[str, Any] | None:

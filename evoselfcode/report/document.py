@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from evoselfcode.report.comparison import compared, overlap
 from evoselfcode.report.draws import Draws, gather
 from evoselfcode.stats import forecast, intervals, species
@@ -21,7 +23,7 @@ VERSION = 1
 MOST_POINTS = 200
 MOST_NAMES = 50
 
-NOTHING = {"estimate": 0.0, "low": 0.0, "high": 1.0}
+NO_SHARE = intervals.Interval(0.0, 0.0, 1.0)
 """The share of an arm without draws: all its requests were given up, or none is settled yet."""
 
 SHOWN_SETTINGS = ("model", "prompts.", "namegen.", "filters.name_regex", "api.fim.")
@@ -96,7 +98,7 @@ def _arm(name: str, draws: Draws, meanings: Mapping[str, str]) -> dict[str, Any]
         "dead": draws.dead,
         "draws": draws.draws,
         "kept": draws.kept,
-        "yield": interval(intervals.wilson(draws.kept, draws.draws)) if draws.draws else dict(NOTHING),
+        "yield": msgspec.to_builtins(intervals.wilson(draws.kept, draws.draws) if draws.draws else NO_SHARE),
         "reasons": [
             {"reason": reason, "meaning": meanings.get(reason, ""), "count": count, "examples": draws.examples[reason]}
             for reason, count in draws.reasons.most_common()
@@ -122,24 +124,18 @@ def _arm(name: str, draws: Draws, meanings: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def interval(found: intervals.Interval) -> dict[str, float]:
-    """Write an interval as plain data."""
-    return {"estimate": found.estimate, "low": found.low, "high": found.high}
-
-
 def _species(draws: Draws) -> dict[str, Any]:
     """Estimate how much is still unseen, with canonical names as species and accepted draws as the sample."""
     seen = species.Frequencies.of(draws.names.values())
-    nothing = {"estimate": 1.0, "low": 0.0, "high": 1.0}
     return {
         "draws": seen.n,
         "distinct": seen.distinct,
         "once": seen.f(1),
         "twice": seen.f(2),
-        "unseen": interval(species.good_turing(seen)) if seen.n else nothing,
-        "coverage": species.coverage(seen) if seen.n else 0.0,
-        "chao1": species.chao1(seen) if seen.n else 0.0,
-        "hill": [species.hill(seen, order) for order in (0, 1, 2)] if seen.n else [0.0, 0.0, 0.0],
+        "unseen": msgspec.to_builtins(species.good_turing(seen)),
+        "coverage": species.coverage(seen),
+        "chao1": species.chao1(seen),
+        "hill": [species.hill(seen, order) for order in (0, 1, 2)],
     }
 
 
@@ -160,9 +156,7 @@ def _curve(draws: Draws) -> list[list[int]]:
 def _forecast(draws: Draws) -> dict[str, Any]:
     """Forecast the distinct names of a run twice as long: twice the draws have twice the accepted ones."""
     seen = species.Frequencies.of(draws.names.values())
-    if seen.n == 0:
-        return {"draws": 2 * draws.draws, "distinct": {"estimate": 0.0, "low": 0.0, "high": 0.0}}
-    return {"draws": 2 * draws.draws, "distinct": interval(forecast.forecast(seen, 2 * seen.n))}
+    return {"draws": 2 * draws.draws, "distinct": msgspec.to_builtins(forecast.forecast(seen, 2 * seen.n))}
 
 
 def _histogram(values: Iterable[int]) -> list[list[int]]:

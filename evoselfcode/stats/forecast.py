@@ -8,12 +8,14 @@ same temperature, the same prompts.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 import msgspec
+from scipy import special
 
-from evoselfcode.stats.intervals import Interval
-from evoselfcode.stats.species import Frequencies, normal_quantile
+from evoselfcode.stats.intervals import Interval, upper_point
+from evoselfcode.stats.species import Frequencies
 
 FEWEST_TRIALS = 6
 """Least κ up to twice the draws: of the names seen once, 1 in 3⁶ is left out there."""
@@ -111,8 +113,7 @@ def _smooth_weight(n: int, t: float) -> Callable[[int], float]:
     if t > 1:
         trials = min(trials, max(1, math.ceil(0.5 * math.log(n * t * t / (t - 1), 3))))
     share = 2 / (2 + t)
-    exactly = [math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(trials + 1)]
-    at_least = [math.fsum(exactly[k:]) for k in range(trials + 1)]
+    at_least = [1.0, *(float(special.bdtrc(times - 1, trials, share)) for times in range(1, trials + 1))]
     return lambda times: -((-t) ** times) * at_least[times] if times <= trials else 0.0
 
 
@@ -140,7 +141,7 @@ def forecast(freq: Frequencies, draws: int, confidence: float = 0.95) -> Interva
     Raises:
         ValueError: The draws are negative, or beyond what n draws can tell: more than 1 + max(1, ln n) times n.
     """
-    z, n, seen = normal_quantile(confidence), freq.n, freq.distinct
+    z, n, seen = upper_point(confidence), freq.n, freq.distinct
     if draws <= n:
         pairs = _missed(freq, draws)
         estimate = math.fsum(names * (1 - missed) for names, missed in pairs)
@@ -197,14 +198,12 @@ def heaps(curve: Sequence[tuple[float, float]]) -> Heaps:
     points = sorted((math.log(draws), math.log(distinct)) for draws, distinct in curve if draws > 0 and distinct > 0)
     if len({x for x, _ in points}) < 2:
         raise ValueError("a curve of at least two different numbers of draws is needed")
-    mean_x = math.fsum(x for x, _ in points) / len(points)
-    mean_y = math.fsum(y for _, y in points) / len(points)
-    slope = math.fsum((x - mean_x) * (y - mean_y) for x, y in points) / math.fsum((x - mean_x) ** 2 for x, _ in points)
+    slope, intercept = statistics.linear_regression(*zip(*points, strict=True))
     end_x, end_y = points[-1]
     # Between two points the curve is taken as straight in logarithms; before the first one the fit stands in.
     before = [point for point in points if point[0] <= end_x - math.log(2)]
     if not before:
-        return Heaps(math.exp(mean_y - slope * mean_x), slope, slope)
+        return Heaps(math.exp(intercept), slope, slope)
     (x0, y0), (x1, y1) = before[-1], points[len(before)]
     halfway = y0 + (y1 - y0) * (end_x - math.log(2) - x0) / (x1 - x0)
-    return Heaps(math.exp(mean_y - slope * mean_x), slope, (end_y - halfway) / math.log(2))
+    return Heaps(math.exp(intercept), slope, (end_y - halfway) / math.log(2))

@@ -14,11 +14,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from statistics import NormalDist
 
 import msgspec
 
-from evoselfcode.stats.intervals import Interval, wilson
+from evoselfcode.stats.intervals import Interval, upper_point, wilson
 
 
 class Frequencies(msgspec.Struct, frozen=True):
@@ -84,17 +83,6 @@ class Frequencies(msgspec.Struct, frozen=True):
         return next((names for seen, names in self.spectrum if seen == times), 0)
 
 
-def normal_quantile(confidence: float) -> float:
-    """Return z so that a normal variable is within z deviations of its mean with this confidence, 1.96 for 0.95.
-
-    Raises:
-        ValueError: The confidence is not between 0 and 1.
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence lies between 0 and 1, and {confidence} does not")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
-
-
 def good_turing(freq: Frequencies, confidence: float = 0.95) -> Interval:
     """Estimate the unseen mass: the probability that the next draw gives a name not seen before.
 
@@ -105,7 +93,7 @@ def good_turing(freq: Frequencies, confidence: float = 0.95) -> Interval:
     were seen once, Esty's interval has no width however few the draws are; Wilson's of f₁/n takes its place. And it
     takes the draws as independent; those of one request are, as long as its choices are.
     """
-    z = normal_quantile(confidence)
+    z = upper_point(confidence)
     n, once, twice = freq.n, freq.f(1), freq.f(2)
     if n == 0:
         return Interval(1.0, 0.0, 1.0)
@@ -154,7 +142,7 @@ def chao1_interval(freq: Frequencies, confidence: float = 0.95, *, corrected: bo
     Pitfalls: an interval for the lower bound, not for the number of names. Without names seen once it is that of a
     law where all names are equally likely, and its middle is not Chao1.
     """
-    z = normal_quantile(confidence)
+    z = upper_point(confidence)
     estimate, seen, once, twice = chao1(freq, corrected=corrected), freq.distinct, freq.f(1), freq.f(2)
     if seen == 0:
         return Interval(0.0, 0.0, 0.0)
