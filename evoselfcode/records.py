@@ -159,6 +159,11 @@ class Failure(msgspec.Struct, frozen=True):
     status: int | None = None
     retry_after: float | None = None
 
+    @property
+    def http(self) -> str:
+        """The status as it is shown behind a word, such as `` (HTTP 404)``; ``""`` when no reply arrived."""
+        return "" if self.status is None else f" (HTTP {self.status})"
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What a request finally came to.

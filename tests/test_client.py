@@ -68,9 +68,11 @@ def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     assert "local:" in (raised.value.hint or "")
 
 
-def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+@pytest.mark.parametrize("url", [f"http://user:{KEY}@pod/v1", f"http://pod/v1?key={KEY}", f"http://pod/v1#{KEY}"])
+def test_a_secret_in_the_address_is_refused_and_not_shown(url: str) -> None:
+    """Sabotage: let a query pass: the path would be a part of it."""
     with pytest.raises(UsageError) as raised:
-        OpenAICompletionClient(f"http://user:{KEY}@pod/v1", "m")
+        OpenAICompletionClient(url, "m")
     assert KEY not in str(raised.value)
 
 

@@ -71,7 +71,7 @@ async def test_all_attempts_used_up_carries_the_last_failure() -> None:
     assert raised.value.exit_code == 6
     assert isinstance(raised.value.failure, Failure)
     assert (raised.value.failure.kind, raised.value.failure.status) == ("server_error", 500)
-    assert "HTTP 500: boom" in raised.value.message
+    assert "server_error (HTTP 500): boom" in raised.value.message
     assert after.asked == 2
 
 
@@ -84,11 +84,16 @@ async def test_a_refusal_of_this_request_is_not_repeated() -> None:
     assert after.asked == 1
 
 
-async def test_a_key_that_is_revoked_in_the_middle_of_use_is_named_as_such() -> None:
-    """Sabotage: raise ``CompletionFailed`` for what every request would meet."""
-    after = After(error("401 Unauthorized"))
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [("401 Unauthorized", "api.api_key"), ("402 Payment Required", "credit"), ("404 Not Found", "api.base_url")],
+)
+async def test_a_key_or_an_address_that_fails_in_the_middle_of_use_is_named_as_such(status: str, hint: str) -> None:
+    """Sabotage: raise ``CompletionFailed`` for what every request would meet; give the key's hint for a 402 too."""
+    after = After(error(status))
     with pytest.raises(EndpointRefused) as raised:
         await ask(after)
+    assert hint in (raised.value.hint or "")
     assert raised.value.exit_code == 2
     assert after.asked == 1
 

@@ -152,6 +152,13 @@ def test_a_mapping_is_taken_as_it_is() -> None:
     assert RunConfig.from_mapping({"model": "${A}"}).model == "${A}"
 
 
+def test_what_is_no_mapping_is_told_without_a_key() -> None:
+    """Sabotage: name the key in every complaint: ``the configuration: : got a list``."""
+    with pytest.raises(ConfigError) as raised:
+        RunConfig.from_mapping([])  # type: ignore[arg-type]
+    assert raised.value.problems == ("the configuration: got a list, expected a map of settings",)
+
+
 @pytest.mark.parametrize(
     ("override", "key", "expected"),
     [

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from evoselfcode.clients import Findings, OpenAICompletionClient
 from evoselfcode.clients.connection import PREFLIGHT_PATIENCE, Connection
 from evoselfcode.clients.findings import MAX_REQUESTS, Ask, Wish
+from evoselfcode.clients.probe import preflight
 from evoselfcode.clients.transport import InjectedClient, Transport
 from evoselfcode.errors import EndpointDown, EndpointRefused, EvoselfcodeError
 from evoselfcode.records import Choice, Completion, Failure, FailureKind, Usage
@@ -119,6 +120,18 @@ async def test_a_wrong_key_is_told_as_such() -> None:
     with pytest.raises(EndpointRefused, match="refuses the key") as raised:
         await look(fake("vllm-0.12", key="right"), [])
     assert "EVOSELFCODE_API_KEY" in (raised.value.hint or "")
+
+
+def test_a_reply_that_was_cut_off_has_no_status_to_show() -> None:
+    """Sabotage: show the status of every failure, ``HTTP None`` too."""
+    steps = preflight(Wish(base_url="http://pod/v1"))
+    next(steps)
+    steps.send(Models(("m",)))
+    with pytest.raises(EndpointDown) as raised:
+        steps.send(Failure("too_large", "the reply is larger than 8 bytes"))
+    assert (
+        raised.value.message == "the endpoint fails at a plain completion (too_large): the reply is larger than 8 bytes"
+    )
 
 
 async def test_a_server_without_completions_is_told_by_its_address() -> None:

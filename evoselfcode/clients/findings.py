@@ -15,6 +15,7 @@ from evoselfcode.errors import EndpointDown, EndpointRefused, FimUnavailable
 from evoselfcode.records import Completion, Failure, Fim, L2r, Request, Sampling
 from evoselfcode.wire.dialect import Dialect, FimMode
 from evoselfcode.wire.failures import shorten
+from evoselfcode.wire.retry import HINTS
 from evoselfcode.wire.servers import Models
 
 MAX_REQUESTS = 6
@@ -175,7 +176,7 @@ def end_if_hopeless(failure: Failure, model_hint: str = MODEL_HINT) -> None:
 
     Raises:
         EndpointDown: Nothing answers, or not now.
-        EndpointRefused: The key or the model is refused.
+        EndpointRefused: The key or the model is refused, or the account cannot pay.
     """
     told = failure.message if failure.status is None else f"HTTP {failure.status}: {failure.message}"
     if failure.kind in ("connect", "timeout", "disconnect", "loading", "overloaded", "rate_limited"):
@@ -184,9 +185,8 @@ def end_if_hopeless(failure: Failure, model_hint: str = MODEL_HINT) -> None:
             f"the endpoint does not serve requests now ({failure.kind}): {told}", hint=TLS_HINT if tls else DOWN_HINT
         )
     if failure.kind in ("auth", "payment"):
-        raise EndpointRefused(
-            f"the endpoint refuses the key: {told}", hint="set api.api_key, for instance to ${EVOSELFCODE_API_KEY}"
-        )
+        what = "the key" if failure.kind == "auth" else "to work unpaid"
+        raise EndpointRefused(f"the endpoint refuses {what}: {told}", hint=HINTS[failure.kind])
     if failure.kind == "no_model":
         raise EndpointRefused(f"the endpoint does not have this model: {told}", hint=model_hint)
 

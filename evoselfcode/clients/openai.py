@@ -28,7 +28,7 @@ from evoselfcode.clients.options import (
 )
 from evoselfcode.clients.sharing import Sharing
 from evoselfcode.clients.sync import run_sync
-from evoselfcode.errors import CompletionFailed
+from evoselfcode.errors import CompletionFailed, EndpointRefused
 from evoselfcode.records import Completion, Failure, Fim, L2r, Prompt, Request, Sampling
 from evoselfcode.wire import messages, retry
 from evoselfcode.wire.dialect import FimMode, endpoint
@@ -241,5 +241,7 @@ class OpenAICompletionClient:
         failure = result or Failure("timeout")
         if retry.policy(failure.kind) in ("wait", "stop_run"):
             end_if_hopeless(failure)
-        status = "" if failure.status is None else f", HTTP {failure.status}"
-        raise CompletionFailed(f"{failure.kind}{status}: {failure.message}", failure=failure)
+        said = f"{failure.kind}{failure.http}: {failure.message}"
+        if failure.kind == "no_route":
+            raise EndpointRefused(said, hint=retry.HINTS[failure.kind])
+        raise CompletionFailed(said, failure=failure)

@@ -82,7 +82,8 @@ def checked_url(url: str) -> str:
     """Return `url` if a server can be behind it.
 
     Raises:
-        UsageError: It is no http address, or carries a user name or password, which would be shown and not sent.
+        UsageError: It is no http address, or carries a user name or password, which would be shown and not sent, or a
+            query or fragment, which are not shown either.
     """
     if url == "local:":
         return url
@@ -94,6 +95,8 @@ def checked_url(url: str) -> str:
         raise UsageError(f"base_url is not an address ({error})", hint=wanted) from None
     if parts.username or parts.password:
         raise UsageError("base_url contains a user name or password", hint="pass the key as api_key")
+    if parts.query or parts.fragment:
+        raise UsageError("base_url has a query or a fragment, which would swallow the path", hint=wanted)
     if not usable or any(c.isspace() or not c.isprintable() for c in url):
         raise UsageError(f"base_url is {url!r}, which is no http address", hint=wanted)
     return url

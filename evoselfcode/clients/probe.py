@@ -28,7 +28,6 @@ from evoselfcode.errors import EndpointDown, EndpointRefused, UsageError
 from evoselfcode.records import Completion, Failure, L2r
 from evoselfcode.wire import sentinels, servers
 from evoselfcode.wire.dialect import Dialect
-from evoselfcode.wire.sentinels import FAMILIES
 
 
 def preflight(wish: Wish) -> Steps[Findings]:
@@ -39,9 +38,9 @@ def preflight(wish: Wish) -> Steps[Findings]:
         EndpointRefused: It answers and will refuse every request: key, model or URL.
         UsageError: No sentinel family is called what `wish` says.
     """
-    if wish.family is not None and wish.family not in FAMILIES:
-        close = difflib.get_close_matches(wish.family, FAMILIES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(FAMILIES)}"
+    if wish.family is not None and wish.family not in sentinels.FAMILIES:
+        close = difflib.get_close_matches(wish.family, sentinels.FAMILIES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sentinels.FAMILIES)}"
         raise UsageError(f"no sentinel family is called {wish.family!r}", hint=hint)
     book = Book()
     listed = yield AskModels()
@@ -65,8 +64,7 @@ def _first_guess(wish: Wish, listed: servers.Models | Completion | Failure, book
     else:
         if isinstance(listed, Failure):
             end_if_hopeless(listed)
-            status = f" (HTTP {listed.status})" if listed.status else ""
-            book.add("server", "info", f"{hosted or 'unknown'}: it does not list its models{status}")
+            book.add("server", "info", f"{hosted or 'unknown'}: it does not list its models{listed.http}")
         server, model, context = hosted or "unknown", wish.model, None
     return Dialect(
         server=server,
@@ -154,13 +152,13 @@ def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str,
             break
         if reply.kind in ("server_error", "bad_reply", "too_large"):
             raise EndpointDown(
-                f"the endpoint fails at a plain completion ({reply.kind}, HTTP {reply.status}): {reply.message}",
+                f"the endpoint fails at a plain completion ({reply.kind}){reply.http}: {reply.message}",
                 hint=_NO_API if reply.kind == "bad_reply" else "look at the server's log; nothing was written",
             )
         fewer = None if reply.kind == "no_route" else _fewer(extras, reply.message)
         if fewer is None:
             raise EndpointRefused(
-                f"the server refuses a plain completion (HTTP {reply.status}): {reply.message}",
+                f"the server refuses a plain completion{reply.http}: {reply.message}",
                 hint="check api.base_url; it should usually end in /v1, and the server must offer /v1/completions",
             )
         extras = fewer

@@ -155,8 +155,7 @@ def _ask(trial: _Trial, dialect: Dialect, baseline: str, book: Book) -> Steps[No
     asked = msgspec.structs.replace(dialect, fim=way.mode, family=way.family)
     reply = yield from ask(book, asked, Fim(PREFIX, SUFFIXES[number]), canary_sampling(1, logprobs=False))
     if isinstance(reply, Failure):
-        status = "" if reply.status is None else f" (HTTP {reply.status})"
-        _give_up(trial, f"refused{status}: {reply.message}", book, "refused")
+        _give_up(trial, f"refused{reply.http}: {reply.message}", book, "refused")
         return
     text = reply.choices[0].text
     middle, leaked = sentinels.cut_leak(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -113,18 +114,13 @@ class InjectedClient:
 
     async def send(self, call: Call, timeout: float) -> Reply | Failure:
         """Send `call` through the user's client."""
-
-        async def stream(request: httpx.Request) -> httpx.Response:
-            response: httpx.Response = await self._client.send(request, stream=True)
-            return response
-
         try:
             request = self._client.build_request(
                 call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
             )
         except Exception as error:
             return _failure(error)
-        return await _exchange(stream, request, timeout)
+        return await _exchange(partial(self._client.send, stream=True), request, timeout)
 
     async def aclose(self) -> None:
         """Do nothing: the client is the user's."""

@@ -97,10 +97,7 @@ def _is_unicode(value: object) -> bool:
 def _complain(document: Document, path: Path_, got: object, expected: str) -> None:
     secret = path[:2] == ("api", "api_key")
     shown = "***" if secret else _shown(got)
-    if path:
-        document.complain(path, f"got {shown}, expected {expected}")
-    else:
-        document.problems.append(f"{document.name}: got {shown}, expected {expected}")
+    document.complain(path, f"got {shown}, expected {expected}")
 
 
 def _shown(value: object) -> str:

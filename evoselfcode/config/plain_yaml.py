@@ -76,8 +76,8 @@ class Document:
         return self.places.get(path, self.name)
 
     def complain(self, path: Path_, problem: str) -> None:
-        """Note one problem of one key."""
-        self.problems.append(f"{self.place(path)}: {dotted(path)}: {problem}")
+        """Note one problem of one key, or of the whole document, whose path is empty."""
+        self.problems.append(": ".join(filter(None, (self.place(path), dotted(path), problem))))
 
 
 _YAML = "tag:yaml.org,2002:"

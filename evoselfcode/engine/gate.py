@@ -1,6 +1,6 @@
 """How many attempts may be in flight, and how many may start in a second.
 
-This file decides who waits before an attempt. It refuses to know what is sent and why a limit was chosen.
+This file decides who waits before an attempt. It refuses to know what is sent and why the limit was chosen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class GateStatistics(msgspec.Struct, frozen=True):
 
     Attributes:
         in_flight: Attempts holding a slot now.
-        slots: The limit now.
+        slots: The limit.
         waiting: Attempts waiting for a slot.
         peak: Most attempts that ever held a slot at once.
     """
@@ -64,10 +64,6 @@ class Gate:
     ) -> None:
         """Give the slot back; never waits."""
         self._limiter.release()
-
-    def resize(self, slots: int) -> None:
-        """Change the limit. Attempts in flight are never cancelled: a lower limit holds as they end."""
-        self._limiter.total_tokens = slots
 
     def statistics(self) -> GateStatistics:
         """Read the gate."""

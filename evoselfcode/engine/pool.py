@@ -224,20 +224,11 @@ class _Settler:
 def _raise_if_the_run_ends(failure: Failure) -> None:
     """Raise for failures that every other request would meet too."""
     action = retry.policy(failure.kind)
-    status = "" if failure.status is None else f" (HTTP {failure.status})"
     if action == "stop_run":
-        said = f"the endpoint refuses the requests{status}: {failure.message}"
-        raise EndpointRefused(said, hint=_HINTS.get(failure.kind))
+        said = f"the endpoint refuses the requests{failure.http}: {failure.message}"
+        raise EndpointRefused(said, hint=retry.HINTS.get(failure.kind))
     if action == "wait":
         raise EndpointDown(
-            f"the endpoint was away for too long, last failure {failure.kind}{status}: {failure.message}",
+            f"the endpoint was away for too long, last failure {failure.kind}{failure.http}: {failure.message}",
             hint="rows that were not asked are not lost: run the same command again when it is back",
         )
-
-
-_HINTS: dict[str, str] = {
-    "auth": "set api.api_key, for instance to ${EVOSELFCODE_API_KEY}",
-    "payment": "the account has no credit or no quota left",
-    "no_model": "set model to a name the server lists; `evoselfcode doctor` shows them",
-    "no_route": "check api.base_url; it should usually end in /v1",
-}

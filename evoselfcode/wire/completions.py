@@ -14,18 +14,21 @@ import msgspec
 
 from evoselfcode.records import Choice, Completion, Failure, FailureKind, Sampling, Usage
 from evoselfcode.wire.dialect import Dialect
-from evoselfcode.wire.failures import classify, shorten
+from evoselfcode.wire.failures import UNREADABLE, classify, shorten
 
 T = TypeVar("T")
 
+GGML_NEUTRAL: dict[str, float] = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
+"""What switches llama.cpp's own defaults off (top_k 40, min_p 0.05), also where Ollama or Python runs it."""
+
 _EXPLICIT: dict[str, dict[str, float]] = {
-    # Servers fill what is left out from the model's generation_config.json or from defaults of their own
-    # (llama.cpp: top_k 40, min_p 0.05), so that data would carry settings that nobody chose.
+    # Servers fill what is left out from the model's generation_config.json or from defaults of their own, so that
+    # data would carry settings that nobody chose.
     # -1 switches it off in every vLLM; 0 is refused by those up to 0.8 ("top_k must be -1 (disable), or at least 1").
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
-    "llamacpp": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
-    "llama-cpp-python": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    "llamacpp": GGML_NEUTRAL,
+    "llama-cpp-python": GGML_NEUTRAL,
 }
 """Sampling fields that are sent although nobody configures them; unknown servers may refuse unknown fields."""
 
@@ -50,8 +53,15 @@ _FAILED_ENDINGS: dict[str, FailureKind] = {
 }
 """``finish_reason`` values of a 200 that is no completion."""
 
-_ENDINGS = {"stop_sequence": "stop", "eos": "stop", "eos_token": "stop", "model_length": "length", "limit": "length"}
-"""``finish_reason`` values that say the same in other words."""
+_ENDINGS = {
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "word": "stop",
+    "model_length": "length",
+    "limit": "length",
+}
+"""``finish_reason`` and ``stop_type`` values that say the same in other words."""
 
 
 def body(
@@ -149,7 +159,7 @@ def read(body: bytes) -> Completion | Failure:
     """Read the body of a 200; a 200 is not a success until the body says so. Never raises."""
     try:
         reply = decode(_decoder, body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return Failure("bad_reply", f"the reply is not a completion: {shorten(str(error))}", 200)
     if reply.error or reply.object == "error":
         return inner_failure(body)
@@ -209,7 +219,7 @@ def inner_failure(body: bytes) -> Failure:
     """Classify an error document that came with a 200 by the status it names inside."""
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Failure("bad_reply", "the reply is an error that cannot be read", 200)
     if not isinstance(document, dict):
         return Failure("server_error", f"the reply is a list with an error in it: {shorten(str(document))}", 200)
@@ -222,7 +232,7 @@ def inner_failure(body: bytes) -> Failure:
 def _counted(raw: msgspec.Raw) -> Usage:
     try:
         usage = _usage.decode(raw) or _Usage()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent, or of another shape
+    except UNREADABLE:  # absent, or of another shape
         return Usage()
     return Usage(usage.prompt_tokens, usage.completion_tokens)
 
@@ -231,7 +241,7 @@ def _legacy(raw: msgspec.Raw) -> tuple[tuple[str, ...], tuple[float | None, ...]
     """Read token log-probabilities in either shape: parallel arrays, or ``content[]`` as llama.cpp has it."""
     try:
         logprobs = _logprobs.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent, or of another shape
+    except UNREADABLE:  # absent, or of another shape
         return None
     if logprobs is None:
         return None

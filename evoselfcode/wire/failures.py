@@ -22,6 +22,9 @@ from evoselfcode.records import Failure, FailureKind
 MAX_WAIT = 300.0
 """Longest wait that a server is granted, in seconds; more is not obeyed blindly."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a body that is no JSON of the expected shape, is no UTF-8, or is nested too deeply."""
+
 _STATUS: dict[int, FailureKind] = {
     401: "auth",
     402: "payment",
@@ -149,7 +152,7 @@ def read_error(body: bytes) -> tuple[str, str]:
     """
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return "", ""
     if not isinstance(document, dict):
         return "", ""

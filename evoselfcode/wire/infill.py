@@ -13,7 +13,7 @@ import msgspec
 from evoselfcode.records import Completion, Failure, Fim, Prompt, Sampling, Usage
 from evoselfcode.wire import completions
 from evoselfcode.wire.dialect import Dialect
-from evoselfcode.wire.failures import shorten
+from evoselfcode.wire.failures import UNREADABLE, shorten
 
 
 def infill_body(prompt: Fim, sampling: Sampling) -> dict[str, Any]:
@@ -28,9 +28,7 @@ def infill_body(prompt: Fim, sampling: Sampling) -> dict[str, Any]:
         "n_predict": sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        "top_k": 0,
-        "min_p": 0.0,
-        "repeat_penalty": 1.0,
+        **completions.GGML_NEUTRAL,
         "stop": list(sampling.stop),
     }
     if sampling.n > 1:
@@ -77,9 +75,7 @@ def ollama_body(prompt: Prompt, sampling: Sampling, dialect: Dialect, stops: tup
         "num_predict": sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        "top_k": 0,
-        "min_p": 0.0,
-        "repeat_penalty": 1.0,
+        **completions.GGML_NEUTRAL,
         "stop": list(dict.fromkeys((*sampling.stop, *stops))),
     }
     if sampling.seed is not None:
@@ -113,14 +109,12 @@ class _Infill(msgspec.Struct):
 
 _infill = msgspec.json.Decoder(_Infill | list[_Infill])
 
-_STOP_TYPES = {"eos": "stop", "word": "stop", "limit": "length"}
-
 
 def read_infill(body: bytes) -> Completion | Failure:
     """Read llama.cpp's native reply: one object, or a list when several choices were asked for."""
     try:
         decoded = completions.decode(_infill, body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return Failure("bad_reply", f"the reply is not an infill result: {shorten(str(error))}", 200)
     results = decoded if isinstance(decoded, list) else [decoded]
     if any(result.error for result in results):
@@ -131,8 +125,7 @@ def read_infill(body: bytes) -> Completion | Failure:
     for result in sorted(results, key=lambda item: item.index):
         probabilities = result.completion_probabilities or []
         tokens = completions.pairs([(item.token, item.logprob) for item in probabilities])
-        ending = _STOP_TYPES.get(result.stop_type or "", result.stop_type)
-        choice = completions.make_choice(result.content, ending, tokens)
+        choice = completions.make_choice(result.content, result.stop_type, tokens)
         if isinstance(choice, Failure):
             return choice
         choices.append(choice)
@@ -158,7 +151,7 @@ def read_ollama(body: bytes) -> Completion | Failure:
     """Read Ollama's native reply."""
     try:
         reply = completions.decode(_ollama, body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return Failure("bad_reply", f"the reply is not a generate result: {shorten(str(error))}", 200)
     if reply.error:
         return completions.inner_failure(body)

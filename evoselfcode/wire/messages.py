@@ -16,7 +16,7 @@ from evoselfcode.errors import PromptError
 from evoselfcode.records import Completion, Failure, Fim, L2r, Request
 from evoselfcode.wire import chat, completions, infill, sentinels
 from evoselfcode.wire.dialect import Call, Dialect, Endpoint, FimMode, L2rMode
-from evoselfcode.wire.failures import classify
+from evoselfcode.wire.failures import UNREADABLE, classify
 
 
 def call(request: Request, dialect: Dialect, where: Endpoint, *, ids: list[int] | None = None) -> Call:
@@ -175,5 +175,5 @@ def read_tokens(status: int, body: bytes) -> list[int] | None:
     try:
         document = msgspec.json.decode(body)
         return msgspec.convert(document["tokens"], list[int])
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+    except (*UNREADABLE, KeyError, TypeError):
         return None

@@ -46,6 +46,20 @@ def policy(kind: FailureKind) -> Action:
     return _ACTIONS[kind]
 
 
+HINTS: dict[FailureKind, str] = {
+    "auth": "set api.api_key, for instance to ${EVOSELFCODE_API_KEY}",
+    "payment": "the account has no credit or no quota left",
+    "no_model": "set model to a name the server lists; `evoselfcode doctor` shows them",
+    "no_route": "check api.base_url; it should usually end in /v1",
+}
+"""What to do about each failure that ends the run."""
+
+BASE = 1.0
+"""First upper bound of a wait, in seconds."""
+
+CAP = 60.0
+"""Last upper bound of a wait, in seconds."""
+
 MIN_HINT = 0.1
 """Shortest Retry-After that is obeyed, in seconds: a busy server that says 0 would be asked without end."""
 
@@ -70,22 +84,18 @@ def attempts(
     *,
     max_attempts: int = 5,
     random: Random,
-    base: float = 1.0,
-    cap: float = 60.0,
     outage_limit: float = 600.0,
 ) -> Steps:
     """Yield the steps of one request; return its completion, or the failure it ends with.
 
-    Waits are drawn from U(0, min(`cap`, `base`·2^k)) ("full jitter": nobody waits for a single row, so the widest
-    spread is best). A server's Retry-After is obeyed and lengthened by up to 10 %; one below :data:`MIN_HINT` is no
-    hint. A connection that breaks at the first attempt is tried again at once: most often the server had just closed
-    it for being idle.
+    Waits are drawn from U(0, min(:data:`CAP`, :data:`BASE`·2^k)) ("full jitter": nobody waits for a single row, so
+    the widest spread is best). A server's Retry-After is obeyed and lengthened by up to 10 %; one below
+    :data:`MIN_HINT` is no hint. A connection that breaks at the first attempt is tried again at once: most often the
+    server had just closed it for being idle.
 
     Args:
         max_attempts: Attempts that may end in a failure of their own.
         random: Draws the jitter.
-        base: First upper bound of a wait, in seconds.
-        cap: Last upper bound of a wait, in seconds.
         outage_limit: Seconds that all waits for an endpoint that is away may take together.
     """
     number = spent = waits = 0
@@ -105,9 +115,9 @@ def attempts(
             if spent >= max_attempts:
                 return result
             at_once = result.kind == "disconnect" and number == 1
-            seconds = 0.0 if at_once else _delay(result, spent - 1, random, base, cap)
+            seconds = 0.0 if at_once else _delay(result, spent - 1, random)
         else:
-            seconds = _delay(result, waits, random, base, cap)
+            seconds = _delay(result, waits, random)
             waits += 1
             waited += seconds
             if waited > outage_limit:
@@ -116,10 +126,10 @@ def attempts(
             yield Wait(seconds, result.kind)
 
 
-def _delay(failure: Failure, k: int, random: Random, base: float, cap: float) -> float:
+def _delay(failure: Failure, k: int, random: Random) -> float:
     if failure.retry_after is not None and failure.retry_after >= MIN_HINT:
         return failure.retry_after * random.uniform(1.0, 1.1)
-    return random.uniform(0.0, min(cap, base * 2.0 ** min(k, 30)))
+    return random.uniform(0.0, min(CAP, BASE * 2.0 ** min(k, 30)))
 
 
 async def drive(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from evoselfcode.records import Failure
-from evoselfcode.wire.failures import classify, shorten
+from evoselfcode.wire.failures import UNREADABLE, classify, shorten
 
 _OWNERS = {
     "vllm": "vllm",
@@ -77,7 +77,7 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> Models 
         return classify(status, headers, body)
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Failure("bad_reply", "the list of models is not JSON", status)
     listed = document.get("data") if isinstance(document, dict) else document
     if not isinstance(listed, list):
