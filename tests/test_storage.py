@@ -208,8 +208,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> No
         pass
 
 
-def test_a_manifest_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text('{"stage": 3}')
+@pytest.mark.parametrize(
+    "text",
+    ['{"stage": 3}', '{"stage":"names","versions":{},"fingerprint":{"a":' + "[" * 100_000],
+    ids=["shape", "deep"],
+)
+def test_a_manifest_that_cannot_be_read_says_so(text: str, tmp_path: Path) -> None:
+    """Sabotage: let the decoder's RecursionError pass."""
+    (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(StorageError, match="manifest"):
         read_manifest(tmp_path / "manifest.json")
     assert read_manifest(tmp_path / "none.json") is None

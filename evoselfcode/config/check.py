@@ -20,7 +20,7 @@ from evoselfcode.errors import ConfigError
 T = TypeVar("T", bound=msgspec.Struct)
 
 SEEDS = 2**31
-"""Seeds that there are: a run of more draws would repeat its first ones."""
+"""Seeds that there are, from 0: the narrowest server takes 32 bits, some of them signed."""
 
 
 def build(kind: type[T], document: Document) -> T:

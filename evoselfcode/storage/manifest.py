@@ -61,7 +61,7 @@ def read_manifest(path: Path) -> Manifest | None:
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StorageError(
             f"{path} is not a manifest this version can read: {error}",
             hint="move the folder away, or use --new-run to begin anew beside it",

@@ -13,15 +13,13 @@ from typing import TypedDict
 from evoselfcode.clients import OpenAICompletionClient
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.config import RunConfig
+from evoselfcode.config.check import SEEDS
 from evoselfcode.datagen import prompts
 from evoselfcode.datagen.filters.names import NameJudge, canonical, parse_name
 from evoselfcode.datagen.pipeline.stage import Stage, in_memory, request_key, stream
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Arm, Request, Sampling
 from evoselfcode.storage import Draw, Entry, make_entry
-
-SEED_LIMIT = 2**31
-"""Seeds stay below it: the narrowest server takes 32 bits, some of them signed."""
 
 
 class NameRow(TypedDict):
@@ -41,7 +39,7 @@ def plan(config: RunConfig, model: str, arm: Arm) -> Iterator[Request]:
     prompt = prompts.funcname_prompt(config, arm)
     stop = prompts.funcname_stop(config)
     settings = config.namegen
-    first = int.from_bytes(blake2b(f"{settings.seed}/{arm}".encode(), digest_size=4).digest()) % SEED_LIMIT
+    first = int.from_bytes(blake2b(f"{settings.seed}/{arm}".encode(), digest_size=4).digest()) % SEEDS
     for number in range(settings.num_requests):
         sampling = Sampling(
             max_new_tokens=settings.max_new_tokens,
@@ -49,7 +47,7 @@ def plan(config: RunConfig, model: str, arm: Arm) -> Iterator[Request]:
             temperature=settings.temperature,
             top_p=settings.top_p,
             stop=stop,
-            seed=(first + number * settings.n) % SEED_LIMIT,
+            seed=(first + number * settings.n) % SEEDS,
             logprobs=0 if settings.logprobs else None,
         )
         key = request_key("names", arm, prompt, sampling, number, model)
