@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,3 +20,11 @@ def llama() -> Iterator[LlamaServer]:
     """A real llama.cpp server with a model of 2 M parameters that knows fill-in-the-middle; for reading only."""
     with LlamaServer() as server:
         yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder to run the commands in, with a short configuration."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "datagen.yaml").write_text("namegen:\n  temperature: 1.0\n")
+    return tmp_path

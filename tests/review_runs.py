@@ -1,12 +1,8 @@
-"""Folders of runs with names to review, and ``evoselfcode review-names`` in a process of its own."""
+"""Folders of runs with names to review."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,44 +57,3 @@ def decided(folder: Path) -> list[tuple[str, str, list[str]]]:
     """Return what the file of decisions says, without the times."""
     lines = (folder / "decisions.jsonl").read_bytes().splitlines()
     return [(row["func_name"], row["decision"], row["tags"]) for row in map(orjson.loads, lines)]
-
-
-class Server:
-    """A running ``evoselfcode review-names``.
-
-    Args:
-        arguments: Of the command.
-    """
-
-    READY = "review the names at "
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "evoselfcode.cli", "review-names", *arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr
-        self.warnings: list[str] = []
-        while not (line := self._process.stderr.readline()).startswith(self.READY):
-            assert line.startswith("warning: "), line + self._process.communicate()[1]
-            self.warnings.append(line)
-        self.url = line.removeprefix(self.READY).strip()
-
-    def ended(self, number: signal.Signals) -> tuple[int, str, str]:
-        """Send it a signal and wait for its end; return the exit code and what it printed after it was ready."""
-        self._process.send_signal(number)
-        stdout, stderr = self._process.communicate(timeout=60)
-        return self._process.returncode, stdout, stderr
-
-    def end(self) -> None:
-        """Kill it, whatever it does."""
-        self._process.kill()
-        self._process.communicate()
-
-
-@contextmanager
-def serve(*arguments: str) -> Iterator[Server]:
-    """Run ``evoselfcode review-names``."""
-    server = Server(*arguments)
-    try:
-        yield server
-    finally:
-        server.end()

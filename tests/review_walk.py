@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from devtools import Page, chromium
-from review_runs import HOSTILE, decided, serve, write_run
+from review_runs import HOSTILE, decided, write_run
+from serve_process import review
 
 VERBS = [
     "merge",
@@ -133,7 +134,7 @@ def walk(folder: Path) -> None:
     """Do what a reviewer does, in two tabs, over a restart."""
     run = make_run(folder / "run")
     with chromium(folder / "profile", tabs=2) as (page, other):
-        with serve(str(run)) as server:
+        with review(str(run)) as server:
             page.open(server.url)
             page.wait("document.querySelectorAll('nav li').length > 5")
             third = decide_and_undo(page, run)
@@ -148,11 +149,12 @@ def walk(folder: Path) -> None:
             page.open(server.url)
             page.wait(counts(2, 2))
             check_hostile(page, folder)
-            assert server.ended(signal.SIGTERM)[0] == 0
+            server.signal(signal.SIGTERM)
+            assert server.ended()[0] == 0
             page.key("a")
             page.wait("document.getElementById('message').textContent.startsWith('The server does not answer')")
             page.events = [event for event in page.events if "ERR_CONNECTION_REFUSED" not in json.dumps(event)]
-        with serve(str(run)) as server:
+        with review(str(run)) as server:
             page.open(server.url)
             page.wait(counts(3, 2))
             press(page, "ArrowUp", "document.querySelector('[aria-current]') !== null")

@@ -1,4 +1,4 @@
-"""``evoselfcode serve`` in a process of its own, ended by its own process id."""
+"""Commands that serve, each in a process of its own, ended by its own process id."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-READY = "serving the embedded model at "
+from contextlib import AbstractContextManager, contextmanager
 
 
 class Server:
     """A running server.
 
     Args:
-        arguments: Of ``evoselfcode serve``.
+        arguments: The command and its options.
+        ready: How the line begins that tells its address.
+
+    Attributes:
+        url: Its address.
+        warnings: Lines that it printed before.
     """
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "evoselfcode.cli", "serve", "--port", "0", *arguments]
+    def __init__(self, *arguments: str, ready: str) -> None:
+        command = [sys.executable, "-m", "evoselfcode.cli", *arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr
-        line = self._process.stderr.readline()
-        assert line.startswith(READY), line
-        self.url = line.removeprefix(READY).strip()
+        self.warnings: list[str] = []
+        while not (line := self._process.stderr.readline()).startswith(ready):
+            assert line.startswith("warning: "), line + self._process.communicate()[1]
+            self.warnings.append(line)
+        self.url = line.removeprefix(ready).strip()
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -42,10 +47,20 @@ class Server:
 
 
 @contextmanager
-def serve(*arguments: str) -> Iterator[Server]:
-    """Run ``evoselfcode serve`` on a free port of the loopback address."""
-    server = Server(*arguments)
+def running(*arguments: str, ready: str) -> Iterator[Server]:
+    """Run a command that serves until the end of the block."""
+    server = Server(*arguments, ready=ready)
     try:
         yield server
     finally:
         server.end()
+
+
+def serve(*arguments: str) -> AbstractContextManager[Server]:
+    """Run ``evoselfcode serve`` on a free port of the loopback address."""
+    return running("serve", "--port", "0", *arguments, ready="serving the embedded model at ")
+
+
+def review(*arguments: str) -> AbstractContextManager[Server]:
+    """Run ``evoselfcode review-names``."""
+    return running("review-names", *arguments, ready="review the names at ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import resource
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fakes import fake, serving
+from serve_process import serve
 
 ROWS = ("fim_raw.jsonl", "l2r_raw.jsonl", "combined_raw.jsonl")
 SMALL = ("--set", "namegen.num_requests=5")
@@ -23,13 +23,6 @@ LONG = ("--set", "namegen.num_requests=200", "--set", "output.heartbeat_seconds=
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "evoselfcode.cli", *arguments]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "datagen.yaml").write_text("namegen:\n  temperature: 1.0\n")
-    return tmp_path
 
 
 def run(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -120,27 +113,19 @@ def test_the_first_signal_drains_and_says_how_to_go_on(folder: Path) -> None:
 
 def test_the_second_signal_cancels(folder: Path) -> None:
     """A server that never answers: the drain would last for ever."""
-    ready = subprocess.Popen(
-        command("serve", "--port", "0", "--fault", "stall@6..10000"), stderr=subprocess.PIPE, text=True, cwd=folder
-    )
-    try:
-        assert ready.stderr is not None
-        url = ready.stderr.readline().split()[-1]
-        at = ("--set", f"api.base_url={url}", "--set", "model=evoselfcode-ngram")
+    with serve("--fault", "stall@6..10000") as server:
+        at = ("--set", f"api.base_url={server.url}", "--set", "model=evoselfcode-ngram")
         process = start(folder, *LONG, *at)
         wait_for_heartbeat(process)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        while "stopping" not in process.stderr.readline():
-            pass
+        while "stopping" not in (line := process.stderr.readline()):
+            assert line, "the run ended before it was told"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 75
         assert "cancelled while requests were in flight" in errors
         assert "Traceback" not in errors
-    finally:
-        ready.terminate()
-        ready.communicate(timeout=30)
 
 
 def test_kills_lose_nothing_that_was_settled_and_ask_nothing_twice(folder: Path) -> None:
@@ -195,22 +180,14 @@ def test_two_runs_in_one_folder_the_second_is_refused_and_names_the_first(folder
 
 
 def test_too_many_requests_given_up_end_in_exit_code_3(folder: Path) -> None:
-    server = subprocess.Popen(
-        command("serve", "--port", "0", "--fault", "400:0.3"), stderr=subprocess.PIPE, text=True, cwd=folder
-    )
-    try:
-        assert server.stderr is not None
-        url = server.stderr.readline().split()[-1]
+    with serve("--fault", "400:0.3") as server:
         done = run(
             folder, "datagen-names", *SMALL, "--set", "namegen.num_requests=30", "--arm", "L2R",
-            "--set", f"api.base_url={url}", "--set", "model=evoselfcode-ngram", "--set", "api.fim.mode=none",
+            "--set", f"api.base_url={server.url}", "--set", "model=evoselfcode-ngram", "--set", "api.fim.mode=none",
         )  # fmt: skip
         assert done.returncode == 3, done.stderr
         assert re.search(r"error: \d+ of 30 requests were given up\nhint: why is in ", done.stderr)
         assert "l2r_raw.jsonl" in done.stdout
-    finally:
-        server.terminate()
-        server.communicate(timeout=30)
 
 
 def test_a_server_without_fim_is_told_in_one_message_and_its_l2r_arm_runs_if_asked(folder: Path) -> None:
@@ -245,16 +222,3 @@ def test_help_names_every_command(folder: Path) -> None:
     assert done.returncode == 0
     assert all(name in done.stdout for name in ("datagen-names", "doctor", "serve"))
     assert run(folder, "--version").stdout.startswith("evoselfcode, version ")
-
-
-def test_a_closed_pipe_is_no_traceback(folder: Path) -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m evoselfcode.cli doctor | true",
-        shell=True,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
-    )
-    assert "Traceback" not in done.stderr

@@ -22,13 +22,6 @@ RUN = f"{MODULE} datagen-names --set namegen.num_requests=5"
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "datagen.yaml").write_text("namegen:\n  temperature: 1.0\n")
-    return tmp_path
-
-
 def shell(folder: Path, line: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = ["bash", "-o", "pipefail", "-c", line]
     return subprocess.run(
@@ -44,16 +37,17 @@ def test_the_card_is_printed_in_any_encoding(folder: Path, encoding: str) -> Non
     assert "combined_raw.jsonl" in done.stdout
 
 
-def test_a_reader_that_leaves_is_no_failure_of_the_run(folder: Path) -> None:
+@pytest.mark.parametrize("command", [RUN, f"{MODULE} doctor"])
+def test_a_reader_that_leaves_is_no_failure(folder: Path, command: str) -> None:
     """Sabotage: keep rich's own ``on_broken_pipe``, which exits with 1."""
-    done = shell(folder, f"{RUN} | true")
+    done = shell(folder, f"{command} | true")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @FULL
 @pytest.mark.parametrize("command", [RUN, f"{MODULE} doctor"])
 def test_a_full_standard_output_is_one_message(folder: Path, command: str) -> None:
-    """Sabotage: print without ``_standard_output``."""
+    """Sabotage: print without ``standard_output``."""
     done = shell(folder, f"{command} > /dev/full")
     assert done.returncode == 5
     assert done.stderr.startswith("error: cannot write to the standard output")
@@ -69,7 +63,7 @@ def test_a_run_ends_well_where_nobody_can_be_told_of_its_progress(folder: Path, 
 
 
 def test_a_low_limit_on_open_files_is_raised_as_far_as_it_goes(folder: Path) -> None:
-    """Else refused sockets look like an endpoint that is away. Sabotage: do not call ``_allow_sockets``."""
+    """Else refused sockets look like an endpoint that is away. Sabotage: do not call ``allow_sockets``."""
     settings = "--set model=evoselfcode-ngram --set namegen.num_requests=40 --set api.outage_limit=1"
     with serve("--latency", "100ms") as server:
         line = f"{RUN} {settings} --set api.base_url={server.url}"

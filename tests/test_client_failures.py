@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+import anyio
 import pytest
 from fakes import Fake, fake
 from llama_server import free_port
@@ -54,12 +54,15 @@ async def test_a_passing_failure_is_tried_again(answer: Answer) -> None:
     assert after.asked == 2
 
 
-async def test_a_connection_closed_under_the_request_is_sent_again_at_once() -> None:
+async def test_a_connection_closed_under_the_request_is_sent_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The keep-alive race costs no wait. Sabotage: wait before each retry, also after a first ``disconnect``."""
+
+    async def refuse(seconds: float) -> None:
+        raise AssertionError(f"waits {seconds} s")
+
+    monkeypatch.setattr(anyio, "sleep", refuse)
     after = After(then_close(b""))
-    began = time.monotonic()
     assert len(await ask(after, max_attempts=2)) == 1
-    assert time.monotonic() - began < 0.5
     assert after.asked == 2
 
 
@@ -98,17 +101,15 @@ async def test_a_key_or_an_address_that_fails_in_the_middle_of_use_is_named_as_s
     assert after.asked == 1
 
 
-async def test_a_dead_port_is_reported_at_once_with_a_hint() -> None:
-    """The preflight does not wait for what may never come: a second, not a minute."""
-    began = time.monotonic()
+async def test_a_dead_port_is_reported_with_a_hint() -> None:
+    """At once, which is the preflight's part: test_probe_faults.py. Sabotage: give ``EndpointDown`` no hint."""
     with pytest.raises(EndpointDown) as raised:
         await OpenAICompletionClient(f"http://127.0.0.1:{free_port()}", MODEL).acomplete("def ")
-    assert time.monotonic() - began < 1
     assert raised.value.exit_code == 6
     assert "api.base_url" in (raised.value.hint or "")
 
 
-async def test_a_name_that_does_not_resolve_is_reported_at_once() -> None:
+async def test_a_name_that_does_not_resolve_is_reported() -> None:
     with pytest.raises(EndpointDown, match="connect"):
         await OpenAICompletionClient("http://no-such-host.invalid/v1", MODEL).acomplete("def ")
 

@@ -21,6 +21,7 @@ import checkout
 import click
 import pytest
 import yaml
+from serve_process import serve
 
 from evoselfcode.cli import main
 from evoselfcode.config import RunConfig
@@ -144,11 +145,8 @@ def test_a_wrong_command_is_noticed(words: str) -> None:
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """Serve the embedded model as vLLM would, and return its address."""
-    command = [sys.executable, "-m", "evoselfcode.cli", "serve", "--port", "0", "--suffix", "refuse"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        yield process.stderr.readline().rpartition(" ")[2].strip().removesuffix("/v1")
-        process.terminate()
+    with serve("--suffix", "refuse") as server:
+        yield server.url.removesuffix("/v1")
 
 
 @pytest.fixture

@@ -61,11 +61,11 @@ async def test_a_row_costs_at_most_max_attempts(no_waiting: list[float]) -> None
 
     async def send(request: Request) -> Completion | Failure:
         sent[request.key] += 1
+        assert sent[request.key] <= 5  # else a policy that counts nothing would never end
         return Failure("server_error", "boom", 500)
 
     found = await collect(send, count=100)
     assert sum(sent.values()) == 500
-    assert max(sent.values()) == 5
     assert all(isinstance(outcome.result, Failure) for outcome in found)
     assert {outcome.failures for outcome in found} == {("server_error",) * 5}
 

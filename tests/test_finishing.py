@@ -158,7 +158,7 @@ async def test_workers_cancelled_from_outside_do_not_leave_their_consumer_waitin
                 for task in asyncio.all_tasks() - before:
                     task.cancel()
 
-    with pytest.raises(RuntimeError, match="cancelled from outside"):
+    with pytest.raises(RuntimeError, match="cancelled from outside"), anyio.fail_after(5):
         await consume()
 
 

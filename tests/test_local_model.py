@@ -90,6 +90,7 @@ def test_greedy_takes_the_likeliest_token_each_time() -> None:
         likeliest = next(iter(MODEL.next_distribution(written)))
         assert token == likeliest
         written += token
+    assert written != "import "
 
 
 def test_the_distribution_of_the_next_token_sums_to_one_in_every_sort_of_place() -> None:

@@ -191,7 +191,7 @@ def test_names_that_say_another_thing_are_none(better: str, other: str) -> None:
 
 
 def test_only_names_that_were_kept_drop_others() -> None:
-    """Sabotage: keep every name in ``_decide`` and here."""
+    """Sabotage: let ``Neighbours.near`` keep the name that it is asked for."""
     chain = ["count_path_walk", "count_paths_walks", "counts_paths_walks"]
     assert fuzz.ratio(*map(compared, chain[:2])) >= NEAR <= fuzz.ratio(*map(compared, chain[1:]))
     assert near(*chain) == [None, chain[0], None]

@@ -35,7 +35,7 @@ async def look(server: Fake, n: int = 4, **options: object) -> Findings:
 
 @pytest.mark.parametrize("name", FAKES)
 async def test_auto_lands_where_the_table_says(name: str) -> None:
-    """Sabotage: in ``_ask``, do not compare with the left-to-right text, or in ``_forced``, return True."""
+    """Sabotage: in ``_forced``, return True."""
     server = fake(name)
     row, dialect = server.row, (await look(server)).dialect
     assert (dialect.fim, dialect.l2r, dialect.server) == (row.expected_fim, row.expected_l2r, row.expected_server)
@@ -140,6 +140,7 @@ async def test_a_templated_sglang_server_is_sent_a_blank_suffix_for_left_to_righ
 
 
 async def test_a_server_without_fim_gives_one_message_with_each_way_tried() -> None:
+    """Sabotage: in ``_ask``, do not compare with the left-to-right text."""
     server = fake("llamacpp-smollm2")
     with pytest.raises(FimUnavailable) as raised:
         await client_of(server).acomplete_fim("def ", "():\n")

@@ -183,7 +183,7 @@ def test_charts_follow_the_theme_and_style_nothing_else() -> None:
     charts = "".join(re.findall(r"<svg.*?</svg>", real_page(), re.DOTALL))
     assert not re.search(r"#[0-9a-f]{6}\b|rgb\(|black|white", charts)
     assert not re.search(r"<style|<metadata|font-family|font:", charts)
-    assert set(re.findall(r"var\(--([\w-]+)\)", charts)) == {"ink", "muted", "grid", "arm-0", "arm-1"} - {"ink"}
+    assert set(re.findall(r"var\(--([\w-]+)\)", charts)) == {"muted", "grid", "arm-0", "arm-1"}
 
 
 def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:

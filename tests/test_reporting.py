@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from evoselfcode.errors import UsageError
 from evoselfcode.records import Failure, Usage
 from evoselfcode.report.comparison import compared, overlap
 from evoselfcode.report.draws import gather
-from evoselfcode.storage import Draw, Entry
+from evoselfcode.storage import Draw, Entry, Journal
 from evoselfcode.terminal_report import report_card
 
 
@@ -152,8 +153,6 @@ async def test_hostile_names_are_inert_on_page_and_terminal(tmp_path: Path, caps
     evil = type(evil)(**{name: getattr(evil, name) for name in evil.__struct_fields__} | {
         "key": "0" * 32, "draws": (Draw(raw_text=hostile, text=hostile, reason="regex"), Draw(hostile, hostile)),
     })  # fmt: skip
-    from evoselfcode.storage import Journal
-
     journal = Journal(folder / "journal.jsonl")
     journal.append(evil)
     journal.close(0.0)
@@ -166,15 +165,14 @@ async def test_hostile_names_are_inert_on_page_and_terminal(tmp_path: Path, caps
 
 
 def test_a_missing_extra_is_one_message_with_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{}")
+    asyncio.run(run(Embedded(), config(tmp_path)))
     code = (
         "import sys; sys.modules['scipy'] = None\n"
-        "from evoselfcode.datagen.pipeline import reporting\n"
+        "from pathlib import Path\n"
+        "from evoselfcode.datagen.pipeline.reporting import report_run\n"
         "from evoselfcode.errors import UsageError\n"
-        "from types import SimpleNamespace\n"
-        "reporting._manifest = lambda folder: SimpleNamespace(stage='names')\n"
-        "try: reporting.report_run(None)\n"
+        f"try: report_run(Path({str(tmp_path / 'names')!r}))\n"
         "except UsageError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'hint: pip install "evoselfcode[report]"' in done.stdout
+    assert done.stdout == 'the report needs scipy\nhint: pip install "evoselfcode[report]"\n'

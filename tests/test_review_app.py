@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import anyio
@@ -29,6 +28,7 @@ async def test_windows_cover_the_names_forwards_and_backwards(run: Path) -> None
         seen: list[str] = []
         position = -1
         while names := (await reviewer.window(start="after", position=position, limit=7))["names"]:
+            assert names[0]["position"] > position
             seen += [name["func_name"] for name in names]
             position = names[-1]["position"]
         assert seen == NAMES
@@ -107,7 +107,7 @@ async def test_two_tabs_lose_no_decision(run: Path) -> None:
 
 
 async def test_a_disk_that_fails_is_told_and_nothing_counts_as_decided(run: Path) -> None:
-    """Sabotage: take the decision before it is written."""
+    """Sabotage: take the decision before the file is opened."""
     async with reviewing(run) as reviewer:
         reviewer.decisions.path.unlink()
         reviewer.decisions.path = run / "combined_raw.jsonl" / "nowhere"  # a file where a folder should be
@@ -191,11 +191,10 @@ async def test_any_body_is_taken_or_refused_in_words_and_the_file_stays_readable
 
 
 async def test_a_hundred_thousand_names_are_sent_in_windows(tmp_path: Path) -> None:
-    """Sabotage: send all that match. A window takes milliseconds; the bound is for a busy machine."""
+    """Sabotage: send all that match."""
     rows = ({"func_name": f"name_{number}", "source": "FIM"} for number in range(100_000))
     write_rows(tmp_path / "combined_raw.jsonl", rows)
     async with reviewing(tmp_path) as reviewer:
-        began = time.perf_counter()
         window = await reviewer.window(start="undecided")
         assert (len(window["names"]), window["totals"]["names"]) == (60, 100_000)
         window = await reviewer.window(text="99", status="undecided", start="after", position=50_000, limit=200)
@@ -203,5 +202,3 @@ async def test_a_hundred_thousand_names_are_sent_in_windows(tmp_path: Path) -> N
             200,
             sum("99" in str(number) for number in range(100_000)),
         )
-        await reviewer.decide("name_99999", "accept")
-        assert time.perf_counter() - began < 3

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from review_runs import decided, serve, write_run
+from review_runs import decided, write_run
+from serve_process import review
 
 
 def command(*arguments: str, before: str = "") -> tuple[int, str]:
@@ -29,7 +30,7 @@ def command(*arguments: str, before: str = "") -> tuple[int, str]:
 def test_names_are_reviewed_until_a_signal_and_a_restart_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     """Sabotage: leave SIGTERM to its default; use one token for ever."""
     run = write_run(tmp_path / "run", {"FIM": ["gcd", "lcm", "quick_sort"]})
-    with serve(str(run)) as server:
+    with review(str(run)) as server:
         address = re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", server.url)
         assert address
         with httpx.Client(base_url=server.url) as client:  # its connection stays open over the end
@@ -38,10 +39,11 @@ def test_names_are_reviewed_until_a_signal_and_a_restart_goes_on(tmp_path: Path,
             assert answer.json()["totals"]["accepted"] == 1
             assert "server" not in answer.headers
             said = f"1 accepted, 0 rejected, 2 undecided: {run / 'decisions.jsonl'}\n"
-            assert server.ended(number) == (0, "", said)
+            server.signal(number)
+            assert server.ended() == (0, "", said)
     with (run / "decisions.jsonl").open("a") as file:
         file.write('nonsense\n{"func_name":"lcm","dec')
-    with serve(str(run), "--port", "0") as again:
+    with review(str(run), "--port", "0") as again:
         assert again.url.rsplit("/", 2)[1] != server.url.rsplit("/", 2)[1]
         names = httpx.get(f"{again.url}api/names").json()["names"]
         assert [name["decision"] for name in names] == ["accept", "undo", "undo"]
@@ -49,7 +51,8 @@ def test_names_are_reviewed_until_a_signal_and_a_restart_goes_on(tmp_path: Path,
                                         f"{(run / '.review.lock').read_text().strip()})\nhint: use the page that it "
                                         "serves; two tabs of it do not disturb each other\n")  # fmt: skip
         assert again.warnings == ["warning: lines of decisions.jsonl that cannot be read, and are left out: 1\n"]
-        assert again.ended(number)[0] == 0
+        again.signal(number)
+        assert again.ended()[0] == 0
     assert (run / "decisions.jsonl.torn").read_text() == '{"func_name":"lcm","dec\n'
     (run / "decisions.jsonl").write_bytes((run / "decisions.jsonl").read_bytes().replace(b"nonsense\n", b""))
     assert [row[:2] for row in decided(run)] == [("gcd", "accept")]
@@ -57,7 +60,7 @@ def test_names_are_reviewed_until_a_signal_and_a_restart_goes_on(tmp_path: Path,
 
 def test_only_the_loopback_address_listens(tmp_path: Path) -> None:
     """Sabotage: listen on 0.0.0.0. Linux answers on every 127/8 address then."""
-    with serve(str(write_run(tmp_path, {"FIM": ["gcd"]}))) as server, pytest.raises(ConnectionRefusedError):
+    with review(str(write_run(tmp_path, {"FIM": ["gcd"]}))) as server, pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", httpx.URL(server.url).port or 0), timeout=5).close()
 
 

@@ -92,7 +92,7 @@ async def test_a_longer_plan_asks_for_the_rest_alone(tmp_path: Path) -> None:
 
 
 async def test_a_stopped_run_resumes_to_the_files_of_a_run_that_never_stopped(tmp_path: Path) -> None:
-    """Sabotage: judge resumed runs without remembering what was kept, or show what came first."""
+    """Sabotage: judge resumed runs without remembering what was kept."""
     await run(Embedded(), config(tmp_path / "whole", num_requests=20))
     stop = Stop()
 

@@ -43,7 +43,7 @@ def test_the_published_ratings_survive_holm_twice() -> None:
 def test_the_published_ratings_are_equivalent_all_the_same() -> None:
     """Significant and nil: δ = 0.05 holds all five, with the largest spread that the share of fives allows.
 
-    Sabotage: compare only the upper limit with the margin; or use the interval at 1 − 2·confidence.
+    Sabotage: compare only one limit with the margin; or use the interval at 1 − 2·confidence.
     """
     correctness = GOLDEN["user_ratings"]["correctness"]
     found = compare.equivalent(correctness["diff"], correctness["se"], 0.05)
@@ -52,7 +52,8 @@ def test_the_published_ratings_are_equivalent_all_the_same() -> None:
     for z, fives in zip(RATING_Z, RATING_AT_MAXIMUM, strict=True):
         widest = 2.0 * math.sqrt(fives * (1.0 - fives) * sum(1.0 / n for n in RATING_ROWS))
         assert compare.equivalent(z * widest, widest, 0.05).equivalent or z == 3.036
-    assert not compare.equivalent(correctness["diff"], correctness["se"], 0.02).equivalent
+    for difference in (correctness["diff"], -correctness["diff"]):
+        assert not compare.equivalent(difference, correctness["se"], 0.02).equivalent
 
 
 def test_the_published_effect_is_a_twentieth_of_a_deviation() -> None:

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_stats_species import COUNTS, GIRDLED, LOGGED, some_counts
 
 from evoselfcode.stats.forecast import (
     extrapolated,
@@ -19,12 +20,6 @@ from evoselfcode.stats.forecast import (
     smoothed_good_toulmin,
 )
 from evoselfcode.stats.species import Frequencies, good_turing
-
-COUNTS = [0, 1, 1, 4, 2, 5, 2, 4, 1, 2]
-GIRDLED = [46, 22, 17, 15, 15, 9, 8, 6, 6, 4, *[2] * 4, *[1] * 12]
-LOGGED = [88, 22, 16, 15, 13, 10, 8, 8, 7, 7, 7, 5, 4, 4, 4, 3, 3, 3, 3, *[2] * 4, *[1] * 14]
-
-some_counts = st.lists(st.integers(1, 60), min_size=1, max_size=60)
 
 
 def arm(names: int, exponent: float, draws: int, seed: str) -> list[int]:

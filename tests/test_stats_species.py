@@ -177,7 +177,7 @@ def test_unseen_mass_of_equally_likely_names() -> None:
 
 
 def test_esty_interval_holds_the_unseen_mass() -> None:
-    """In 95 of 100 runs, within chance (3 standard errors of 200). Sabotage: ``n * twice`` for ``2 * n * twice``."""
+    """In 95 of 100 runs, within chance (3 standard errors of 200). Sabotage: leave out ``2 * n * twice``."""
     weights = [1 / rank for rank in range(1, 2001)]
     held = 0
     for seed in range(200):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -163,6 +164,21 @@ def test_a_full_disk_loses_no_acknowledged_entry(tmp_path: Path, limit: int) -> 
     write(path, entry("ff"))
     assert [one.key for one in read_entries(path) if isinstance(one, Entry)][-1] == "ff"
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_nothing_is_acknowledged_that_was_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sabotage: leave ``fdatasync`` out of ``Appender.commit``."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(entry())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", fail)
+        with pytest.raises(StorageError, match="cannot append to"):
+            journal.commit(0.0)
+    journal.close(0.0)
 
 
 def test_views_appear_whole_or_not_at_all(tmp_path: Path) -> None:

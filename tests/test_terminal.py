@@ -107,7 +107,7 @@ def test_model_text_is_never_markup_and_never_drives_the_terminal(
     assert "\x07" not in out
 
 
-def test_levels_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_levels_are_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     checks = tuple(Check("thing", level, "found", "do this") for level in ("ok", "info", "warning", "problem"))
     terminal.findings_table(Findings(Dialect(), checks, 1), ["a remark\nhint: a way"])
     out = capsys.readouterr().out

@@ -58,6 +58,8 @@ def test_the_page_of_dialects_has_the_fields_and_limits_that_are_sent() -> None:
         for name in _named(line)
         if line.startswith("| `")
     }
+    told = {*completions._MOST_STOPS, *completions._EXPLICIT, *completions._STOP_IDS, *completions._SEEDLESS}
+    assert told - rows.keys() == {"evoselfcode"}  # ours, which the page leaves out
     for name, (_, seed, stops, ids, besides, *_) in rows.items():
         explicit = completions._EXPLICIT.get(name, {})
         if name != "llama-cpp-python":

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evoselfcode.records import Choice, Completion, Failure, FailureKind
 from evoselfcode.wire import retry
-from evoselfcode.wire.retry import Send, Wait, attempts, drive, policy
+from evoselfcode.wire.retry import Action, Send, Wait, attempts, drive, policy
 
 DONE = Completion((Choice("x", "stop"),))
 
@@ -42,36 +42,8 @@ def always(kind: FailureKind, retry_after: float | None = None) -> Callable[[int
     return lambda _: Failure(kind, retry_after=retry_after)
 
 
-TABLE: dict[str, str] = {
-    "auth": "stop_run",
-    "payment": "stop_run",
-    "no_model": "stop_run",
-    "no_route": "stop_run",
-    "bad_request": "give_up",
-    "unsupported": "give_up",
-    "too_long": "give_up",
-    "sentinel_in_prompt": "give_up",
-    "rate_limited": "wait",
-    "overloaded": "wait",
-    "loading": "wait",
-    "connect": "wait",
-    "server_error": "retry",
-    "disconnect": "retry",
-    "timeout": "retry",
-    "bad_reply": "retry",
-    "too_large": "retry",
-}
-
-
-def test_every_kind_of_failure_has_an_action() -> None:
-    """Sabotage: add a kind to ``FailureKind`` and none to the policy; let ``connect`` be retried and counted."""
-    assert {kind: policy(kind) for kind in get_args(FailureKind)} == TABLE
-
-
-KINDS = {
-    action: [kind for kind in get_args(FailureKind) if TABLE[kind] == action]
-    for action in ("retry", "wait", "give_up", "stop_run")
-}
+KINDS = {action: [kind for kind in get_args(FailureKind) if policy(kind) == action] for action in get_args(Action)}
+"""By action, the kinds that lead to it; a page says which these are: test_docs_reference.py."""
 
 
 def test_a_completion_ends_it_at_once() -> None:
