@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import builtins
 import gzip
 import json
 import sys
@@ -48,12 +49,11 @@ def entry_point(task: dict[str, Any]) -> str | None:
     """Return the function that a task asks for."""
     if "entry_point" in task:
         return str(task["entry_point"])
-    wrappers = {"set", "sorted", "list", "tuple", "round", "str", "len", "abs", "math", "isclose"}
-    for test in task.get("test_list", ()):
-        for node in ast.walk(ast.parse(test)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in wrappers:
-                return node.func.id
-    return None
+    nodes = (node for test in task.get("test_list", ()) for node in ast.walk(ast.parse(test)))
+    called = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    wrappers = {*dir(builtins), "isclose"}
+    # one task of MBPP asks for a function called sum
+    return next((name for name in called if name not in wrappers), called[0] if called else None)
 
 
 if __name__ == "__main__":

@@ -227,20 +227,36 @@ def test_benchmark_names_have_a_source_and_a_licence() -> None:
     assert benchmark_of("quicksort") is None
 
 
+def test_the_names_of_mbpp_are_there_under_their_licence() -> None:
+    """The names alone: identifiers, sorted, each once. Sabotage: leave MBPP out, or let it take HumanEval's names."""
+    mbpp = benchmarks()["MBPP"]
+    assert (mbpp.tasks, len(mbpp.names), mbpp.licence) == (974, 906, "CC-BY-4.0")
+    assert "google-research" in mbpp.source
+    assert "Austin et al. 2021" in mbpp.source
+    assert list(mbpp.names) == sorted({name for name in mbpp.names if name.isidentifier()})
+    named = ("min_cost", "remove_Occ", "heap_queue_largest", "sum", "lobb_num", "min_sum_path")  # first to last task
+    assert [benchmark_of(canonical(name)) for name in named] == ["MBPP"] * len(named)
+    both = {canonical(name) for name in mbpp.names} & {canonical(name) for name in benchmarks()["HumanEval"].names}
+    assert "trianglearea" in both
+    assert {benchmark_of(name) for name in both} == {"HumanEval"}
+
+
 def test_the_list_is_written_from_a_benchmarks_file(tmp_path: Path) -> None:
-    """Sabotage: let the script forget the benchmarks that are in the list already."""
+    """Sabotage: let the script forget the benchmarks that are in the list already, or take ``int`` for a task's."""
     into = tmp_path / "names.json"
     into.write_text('{"Old": {"source": "s", "licence": "l", "tasks": 1, "names": ["x"]}}')
     tasks = tmp_path / "tasks.jsonl"
-    tests = [{"test_list": ["assert set(similar_elements((3, 4), (5, 4))) == {4}"]}, {"entry_point": "add"}, {}]
+    called = ("set(similar_elements((3, 4), (5, 4))) == {4}", "int(lobb_num(5, 3)) == 35", "sum(10, 15) == 6")
+    tests = [*({"test_list": [f"assert {call}"]} for call in called), {"entry_point": "add"}, {}]
     tasks.write_text("".join(json.dumps(task) + "\n" for task in tests))
     script = [sys.executable, str(checkout.ROOT / "scripts" / "write_benchmark_names.py"), "New", str(tasks)]
     options = ["--source", "here", "--licence", "ours", "--into", str(into)]
     done = subprocess.run([*script, *options], capture_output=True, text=True, check=True)
-    assert done.stderr == "1 of 3 tasks name no function\n"
+    assert done.stderr == "1 of 5 tasks name no function\n"
     written = json.loads(into.read_text())
     assert written["Old"]["names"] == ["x"]
-    assert written["New"] == {"source": "here", "licence": "ours", "tasks": 3, "names": ["add", "similar_elements"]}
+    names = ["add", "lobb_num", "similar_elements", "sum"]
+    assert written["New"] == {"source": "here", "licence": "ours", "tasks": 5, "names": names}
 
 
 def test_the_pages_tell_weights_and_reasons_as_they_are() -> None:

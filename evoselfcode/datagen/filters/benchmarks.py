@@ -41,9 +41,10 @@ def benchmarks() -> dict[str, Benchmark]:
 
 @cache
 def _by_name() -> dict[str, str]:
-    return {canonical(name): title for title, benchmark in benchmarks().items() for name in benchmark.names}
+    listed = reversed(benchmarks().items())  # the first that has a name keeps it
+    return {canonical(name): title for title, benchmark in listed for name in benchmark.names}
 
 
 def benchmark_of(name: str) -> str | None:
-    """Return the benchmark that has a task of this canonical name, or ``None``."""
+    """Return the first benchmark that has a task of this canonical name, or ``None``."""
     return _by_name().get(name)
