@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 from embedded import Embedded
-from test_run import config, run, shown
+from test_run import config, entries, run, shown
 
 from evoselfcode.engine import Stop
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError
@@ -124,3 +125,27 @@ async def test_parts_of_another_size_do_not_pass_for_settled(tmp_path: Path) -> 
     entries = [entry for entry in read_entries(tmp_path / "names" / "journal.jsonl") if isinstance(entry, Entry)]
     drawn = {(entry.arm, (entry.seed or 0) + i) for entry in entries for i in range(len(entry.draws))}
     assert len(drawn) == 5 * 2 * 8
+
+
+async def test_each_entry_says_when_it_settled(tmp_path: Path) -> None:
+    """Sabotage: leave ``at`` out of ``_take``, or pass on the loop's clock, which does not begin in 1970."""
+    before = time.time()
+    await run(Embedded(), config(tmp_path))
+    found = [entry.at for entry in entries(tmp_path)]
+    assert len(found) == 12
+    assert found == sorted(found, key=lambda at: at or 0.0)
+    assert all(at is not None and before - 0.001 <= at <= time.time() + 0.001 for at in found)
+    assert all(at == round(at or 0.0, 3) for at in found)
+
+
+async def test_a_journal_without_times_is_resumed_and_shows_the_same(tmp_path: Path) -> None:
+    """Sabotage: take the default of ``Entry.at`` away."""
+    await run(Embedded(), config(tmp_path))
+    before, journal = shown(tmp_path), tmp_path / "names" / "journal.jsonl"
+    old = [msgspec.json.encode(msgspec.structs.replace(entry, at=None)) for entry in entries(tmp_path)]
+    assert not any(b'"at"' in line for line in old)
+    journal.write_bytes(b"".join(map(jsonl.frame, old)))
+    server = Embedded()
+    assert (await run(server, config(tmp_path))).meter.settled == 12
+    assert server.messages == 0
+    assert shown(tmp_path) == before

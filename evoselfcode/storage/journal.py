@@ -65,6 +65,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         model: The model as named by the server.
         draws: The choices, in the server's order.
         failure: Why the request was given up.
+        at: When it settled: Unix time in seconds, to the millisecond; ``None`` in journals that did not note it.
     """
 
     key: str
@@ -79,10 +80,11 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     model: str | None = None
     draws: tuple[Draw, ...] = ()
     failure: Failure | None = None
+    at: float | None = None
 
 
-def make_entry(outcome: Outcome, draws: tuple[Draw, ...]) -> Entry:
-    """Write down an outcome and its draws as one entry."""
+def make_entry(outcome: Outcome, draws: tuple[Draw, ...], at: float | None = None) -> Entry:
+    """Write down an outcome, its draws and when it settled (Unix time in seconds) as one entry."""
     request, result = outcome.request, outcome.result
     failure = result if isinstance(result, Failure) else None
     return Entry(
@@ -98,6 +100,7 @@ def make_entry(outcome: Outcome, draws: tuple[Draw, ...]) -> Entry:
         model=None if isinstance(result, Failure) else result.model,
         draws=draws,
         failure=failure,
+        at=None if at is None else round(at, 3),
     )
 
 

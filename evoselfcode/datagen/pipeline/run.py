@@ -51,7 +51,6 @@ from evoselfcode.storage import (
 LIBRARIES = ("evoselfcode", "httpx", "anyio", "msgspec")
 """Packages whose versions the manifest records."""
 
-
 FIRST_REFUSALS = 100
 """Requests of one process that may be given up before any is answered; then the run ends: nothing would come of it."""
 
@@ -246,8 +245,9 @@ class _Run:
             await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
 
     def _take(self, journal: Journal, batch: list[Judged]) -> None:
+        at = datetime.now(UTC).timestamp()
         for settled in batch:
-            entry = make_entry(settled.outcome, settled.draws)
+            entry = make_entry(settled.outcome, settled.draws, at)
             journal.append(entry)
             self._count(entry, resumed=False)
             self._open[entry.arm] -= 1
