@@ -28,6 +28,27 @@ def interval(estimate: float, half: float) -> dict[str, float]:
     return {"estimate": estimate, "low": estimate - half, "high": estimate + half}
 
 
+def texts(*dropped: str) -> dict[str, Any]:
+    """Make the texts that a reason dropped, the first most often."""
+    counted = [{"text": text, "count": max(1, 90 // (place + 1))} for place, text in enumerate(dropped)]
+    return {"distinct": len(dropped), "examples": counted[:200]}
+
+
+def over_time() -> dict[str, Any]:
+    """Make the timeline of two processes with 100 minutes between them, whose limit was halved on the way."""
+    wave = [max(0.0, math.sin(number / 9)) for number in range(120)]
+    return {
+        "began": 1_764_122_591.25, "seconds": 2_276.4, "requests": 4_996, "undated": 4,
+        "edges": [18.97 * number for number in range(121)],
+        "settled": [30 + round(20 * height) for height in wave], "kept": [70 - number // 2 for number in range(120)],
+        "under_way": [40 + 8 * height for height in wave],
+        "failures": {"rate_limited": [round(6 * (1 - height)) for height in wave], "disconnect": [0, 8] + [0] * 118,
+                     "timeout": [0] * 119 + [3], "server_error": [1] * 120, "overloaded": [2] * 120},
+        "limit": [[0.0, 32], [1_138.2, 16]],
+        "pauses": {"count": 1, "seconds": 6_012.0, "first": [[1_138.2, 6_012.0]]},
+    }  # fmt: skip
+
+
 def arm(name: str, vocabulary: float, regex: int, rate: float) -> dict[str, Any]:
     """Make the numbers of one arm that draws from about `vocabulary` names."""
     curve = [[n, round(vocabulary * (1 - math.exp(-((n / 9_000) ** rate))))] for n in range(50, 10_001, 50)]
@@ -38,18 +59,21 @@ def arm(name: str, vocabulary: float, regex: int, rate: float) -> dict[str, Any]
         "yield": interval(kept / 10_000, 0.009),
         "reasons": [
             {"reason": "duplicate", "meaning": "the canonical name was accepted before", "count": 9_400 - kept - regex,
-             "examples": ["quick_sort", "is_prime", "quicksort", "gcd"]},
+             **texts("quick_sort", "is_prime", "quicksort", "gcd")},
             {"reason": "regex", "meaning": "it does not match filters.name_regex", "count": regex,
-             "examples": ["3_to_bottom", "A", "check square", " sort"]},
+             **texts("3_to_bottom", "A", "check square", " sort", *(f"{number}_sum" for number in range(240)))},
             {"reason": "weak", "meaning": "it is on the list of names that say nothing", "count": 431,
-             "examples": ["foo", "test", "bar"]},
-            {"reason": "keyword", "meaning": "Python keeps it for itself", "count": 169, "examples": ["list", "class"]},
+             **texts("foo", "test", "bar")},
+            {"reason": "keyword", "meaning": "Python keeps it for itself", "count": 169, **texts("list", "class")},
         ],
         "new_per_1000": kept / 10,
         "species": {"draws": 9_400 - regex, "distinct": kept, "once": round(kept * 0.62), "twice": round(kept * 0.14),
                     "unseen": interval(0.62 * kept / (9_400 - regex), 0.011), "coverage": 1 - 0.62 * kept / 9_000,
-                    "chao1": kept * 2.31, "hill": [float(kept), kept * 0.41, kept * 0.12]},
-        "curve": curve,
+                    "chao1": kept * 2.31, "chao1_range": interval(kept * 2.31, kept * 0.2), "ace": kept * 2.6,
+                    "rarefied": {"draws": 8_700, "distinct": kept * 0.97},
+                    "hill": [float(kept), kept * 0.41, kept * 0.12]},
+        "curve": curve, "heaps": 0.81 * rate, "vendi": {"names": 300, "score": 212.4 * rate},
+        "logprob": {"names": kept, "low": -14.2 * rate, "median": -10.9 * rate, "high": -8.1 * rate},
         "forecast": {"draws": 20_000, "distinct": interval(kept * 1.55, kept * 0.04)},
         "top": [{"name": words[i % 8] + ("" if i < 8 else f"_{i}"), "count": 420 // (i + 1)} for i in range(50)],
         "lengths": [[n, round(800 * math.exp(-((n - 30 * rate + 11) ** 2) / (90 * rate - 30)))] for n in range(3, 34)],
@@ -63,7 +87,7 @@ def realistic() -> dict[str, Any]:
     """Make the document of a run of 10,000 draws an arm."""
     a, b = arm("FIM", 5_600, 212, 0.78), arm("L2R", 5_000, 640, 0.84)
     return {
-        "version": 1, "stage": "names", "folder": "data/generated/names",
+        "version": 2, "stage": "names", "folder": "data/generated/names",
         "warnings": ["the FIM suffix \"():\\n\" promises a function without arguments; the L2R prompt does not"],
         "provenance": {
             "model": "Qwen2.5-Coder-32B", "server": "vLLM 0.10.1", "fim": "raw sentinels (qwen)",
@@ -89,6 +113,7 @@ def realistic() -> dict[str, Any]:
                  "difference": interval(0.0, 0.0056), "p": 1.0, "p_holm": 1.0, "verdict": "undecided"},
             ],
         },
+        "more_probable": {"arms": ["FIM", "L2R"], "chance": 0.58}, "timeline": over_time(),
         "overlap": {"both": 1_604, "only": {"FIM": a["kept"] - 1_604, "L2R": b["kept"] - 1_604}, "jaccard": 0.31,
                     "examples": {"both": ["quick_sort", "is_prime"], "FIM": ["reservoir_sampling"], "L2R": ["add"]}},
     }  # fmt: skip
@@ -103,14 +128,15 @@ def hostile() -> dict[str, Any]:
         told["arm"] = renamed[told["arm"]]
         told["top"] = [{"name": name, "count": 9 - number} for number, name in enumerate(HOSTILE)]
         told["reasons"] = [
-            {"reason": name, "meaning": name, "count": 5, "examples": list(HOSTILE[i:])}
-            for i, name in enumerate(HOSTILE)
+            {"reason": name, "meaning": name, "count": 5, **texts(*HOSTILE[i:])} for i, name in enumerate(HOSTILE)
         ]
         told["failures"] = dict.fromkeys(HOSTILE, 3)
     document |= {"stage": style, "folder": image, "warnings": list(HOSTILE)}
     document["provenance"] = dict.fromkeys(document["provenance"], script) | {
         "versions": dict.fromkeys(HOSTILE, image), "settings": {key: list(HOSTILE) for key in HOSTILE},
     }  # fmt: skip
+    document["more_probable"]["arms"] = [style, image]
+    document["timeline"]["failures"] = {kind: [9 - number] * 120 for number, kind in enumerate(HOSTILE)}
     document["comparison"] |= {"arms": [script, image], "verdict": image, "primary": style, "sentence": style}
     document["comparison"]["metrics"][0] |= {"metric": style, "unit": script, "verdict": image}
     document["overlap"] |= {"only": {script: 3, image: 4}, "examples": {"both": list(HOSTILE), script: list(HOSTILE)}}
@@ -122,9 +148,11 @@ def empty(name: str) -> dict[str, Any]:
     nothing = interval(0.0, 0.0)
     return {
         "arm": name, "requests": 0, "dead": 0, "draws": 0, "kept": 0, "yield": nothing, "reasons": [],
-        "new_per_1000": 0.0, "curve": [], "forecast": {"draws": 0, "distinct": nothing}, "top": [], "lengths": [],
+        "new_per_1000": 0.0, "curve": [], "heaps": None, "vendi": None, "logprob": None,
+        "forecast": {"draws": 0, "distinct": nothing}, "top": [], "lengths": [],
         "species": {"draws": 0, "distinct": 0, "once": 0, "twice": 0,
                     "unseen": {"estimate": 1.0, "low": 0.0, "high": 1.0}, "coverage": 0.0, "chao1": 0.0,
+                    "chao1_range": nothing, "ace": None, "rarefied": {"draws": 0, "distinct": None},
                     "hill": [0.0, 0.0, 0.0]},
         "words": [], "tokens": {"prompt": 0, "completion": 0, "per_kept": None}, "seconds": 0.0, "attempts": 0,
         "failures": {},

@@ -96,7 +96,7 @@ def test_the_verdict_comes_first_and_every_section_is_there() -> None:
     assert main.lstrip().startswith("Verdict: FIM " + document["comparison"]["sentence"])
     titles = read.texts["h2"]
     assert titles[:6] == ["⚠ Read first", "Comparison", "Funnel", "Saturation", "Overlap", "Diversity"]
-    assert titles[6:] == ["Shape of the names", "Top names", "Cost", "Failures", "Provenance"]
+    assert titles[6:] == ["Shape of the names", "Top names", "Over time", "Cost", "Failures", "Provenance"]
     for shown in (
         "370.9",
         "+38.6",
@@ -171,7 +171,7 @@ def test_tables_have_captions_and_charts_a_name_and_a_table() -> None:
     for table in re.findall(r"<table.*?</table>", written, re.DOTALL):
         assert re.search(r"^<table[^>]*><caption>[^<]+</caption>", table)
     figures = re.findall(r"<figure.*?</figure>", written, re.DOTALL)
-    assert len(figures) == 6
+    assert len(figures) == 10
     for figure in figures:
         assert re.search(r'<svg [^>]*role="img"[^>]*><title id="[\w-]+">[^<]+</title><desc id="[\w-]+">[^<]+', figure)
         assert "<details><summary>" in figure
@@ -183,7 +183,9 @@ def test_charts_follow_the_theme_and_style_nothing_else() -> None:
     charts = "".join(re.findall(r"<svg.*?</svg>", real_page(), re.DOTALL))
     assert not re.search(r"#[0-9a-f]{6}\b|rgb\(|black|white", charts)
     assert not re.search(r"<style|<metadata|font-family|font:", charts)
-    assert set(re.findall(r"var\(--([\w-]+)\)", charts)) == {"muted", "grid", "arm-0", "arm-1"}
+    assert set(re.findall(r"var\(--([\w-]+)\)", charts)) == {
+        "ink", "muted", "grid", "arm-0", "arm-1", "time-0", "time-1", "time-2", "time-3"
+    }  # fmt: skip
 
 
 def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def no_arms(document: dict[str, Any]) -> None:
 
 def nothing_drawn(document: dict[str, Any]) -> None:
     document.update(arms=[empty("FIM"), empty("L2R")], comparison=None)
-    document["arms"][0]["reasons"] = [{"reason": "regex", "meaning": "", "count": 0, "examples": []}]
+    document["arms"][0]["reasons"] = [{"reason": "regex", "meaning": "", "count": 0, "distinct": 0, "examples": []}]
     document["overlap"] = {"both": 0, "only": {"FIM": 0, "L2R": 0}, "jaccard": 0.0, "examples": {}}
 
 

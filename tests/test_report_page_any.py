@@ -33,13 +33,18 @@ def told(**parts: Any) -> Any:
     return st.fixed_dictionaries(parts)
 
 
-REASONS = told(reason=TEXTS, meaning=TEXTS, count=COUNTS, examples=lists(TEXTS))
+REASONS = told(reason=TEXTS, meaning=TEXTS, count=COUNTS, distinct=COUNTS,
+               examples=lists(told(text=TEXTS, count=COUNTS)))  # fmt: skip
 SPECIES = told(draws=COUNTS, distinct=COUNTS, once=COUNTS, twice=COUNTS, unseen=INTERVALS, coverage=NUMBERS,
-               chao1=NUMBERS, hill=st.lists(SIZES, min_size=3, max_size=3) | st.just([]))  # fmt: skip
+               chao1=NUMBERS, chao1_range=INTERVALS, ace=st.none() | NUMBERS,
+               rarefied=told(draws=COUNTS, distinct=st.none() | NUMBERS),
+               hill=st.lists(SIZES, min_size=3, max_size=3) | st.just([]))  # fmt: skip
 TOKENS = told(prompt=COUNTS, completion=COUNTS, per_kept=st.none() | NUMBERS)
 ARM = st.fixed_dictionaries({
     "arm": TEXTS, "requests": COUNTS, "dead": COUNTS, "draws": COUNTS, "kept": COUNTS, "yield": INTERVALS,
     "reasons": lists(REASONS), "new_per_1000": NUMBERS, "species": SPECIES, "curve": pairs(),
+    "heaps": st.none() | NUMBERS, "vendi": st.none() | told(names=COUNTS, score=NUMBERS),
+    "logprob": st.none() | told(names=COUNTS, low=NUMBERS, median=NUMBERS, high=NUMBERS),
     "forecast": told(draws=COUNTS, distinct=INTERVALS), "top": lists(told(name=TEXTS, count=COUNTS)),
     "lengths": pairs(), "words": pairs(), "tokens": TOKENS, "seconds": SIZES, "attempts": COUNTS,
     "failures": st.dictionaries(TEXTS, COUNTS, max_size=3),
@@ -47,6 +52,23 @@ ARM = st.fixed_dictionaries({
 METRIC = told(metric=TEXTS, unit=TEXTS | st.just("share of draws"), a=NUMBERS, b=NUMBERS, difference=INTERVALS,
               p=st.none() | st.floats(0, 1), p_holm=st.none() | st.floats(0, 1), verdict=TEXTS)  # fmt: skip
 VALUES = st.recursive(st.none() | st.booleans() | COUNTS | NUMBERS | TEXTS, lists, max_leaves=4)
+
+
+@st.composite
+def timelines(draw: Any) -> dict[str, Any]:
+    edges = sorted(draw(st.lists(SIZES, min_size=1, max_size=6)))
+    bins = len(edges) - 1
+
+    def each(of: Any) -> Any:
+        return st.lists(of, min_size=bins, max_size=bins)
+
+    found = draw(told(
+        began=NUMBERS, seconds=SIZES, requests=COUNTS, undated=COUNTS, settled=each(COUNTS), kept=each(COUNTS),
+        under_way=each(NUMBERS), failures=st.dictionaries(TEXTS, each(COUNTS), max_size=5),
+        limit=lists(st.tuples(SIZES, NUMBERS).map(list)).map(sorted),
+        pauses=told(count=COUNTS, seconds=SIZES, first=lists(st.tuples(SIZES, SIZES).map(list))),
+    ))  # fmt: skip
+    return {**found, "edges": edges}
 
 
 @st.composite
@@ -64,8 +86,10 @@ def documents(draw: Any) -> dict[str, Any]:
     provenance |= {"versions": draw(st.dictionaries(TEXTS, TEXTS, max_size=2))}
     provenance |= {"settings": draw(st.dictionaries(TEXTS, VALUES, max_size=3))}
     return {
-        "version": 1, "stage": "names", "folder": draw(TEXTS), "warnings": draw(lists(TEXTS)), "provenance": provenance,
+        "version": 2, "stage": "names", "folder": draw(TEXTS), "warnings": draw(lists(TEXTS)), "provenance": provenance,
         "arms": arms, "comparison": draw(st.none() | comparison), "overlap": draw(st.none() | overlap),
+        "more_probable": draw(st.none() | told(arms=st.just(pair), chance=st.floats(0, 1))),
+        "timeline": draw(st.none() | timelines()),
     }  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def test_draws_are_counted_once_each_and_add_up() -> None:
     assert fim.spelling("mergesort") == "Merge_Sort"
     assert (l2r.dead, l2r.failures["timeout"], l2r.names["findpath"]) == (1, 2, 1)
     assert l2r.in_plan_order() == (("mergesort", None, "findpath"), ())
-    assert l2r.examples == {"empty": [" "], "duplicate": [" find_path"]}
+    assert l2r.texts == {"empty": {" ": 1}, "duplicate": {" find_path": 1}}
 
 
 def test_parts_of_a_request_stand_in_the_order_of_their_seeds() -> None:

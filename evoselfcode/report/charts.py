@@ -9,46 +9,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from evoselfcode.report.drawing import MUTED, SERIES, axes_of, style, svg
+from evoselfcode.report.drawing import MUTED, ROWS, SERIES, Chart, axes_of, chart_of, drawable, style
 
 Arms = Sequence[Mapping[str, Any]]
-
-LARGEST = 1e12
-"""A number above it is no count of this program's; a chart with one is left out."""
-
-ROWS = 20
-"""Rows of the table beside a curve: as many as one reads."""
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (7, 2, 2, 2)))
 MARKERS = "osD^"
 """Nothing is told by colour alone: each arm has its line and its marker as well."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One chart.
-
-    Attributes:
-        key: What it is called in ids: letters and dashes.
-        title: What it shows, in a few words.
-        description: How to read it, in a sentence or two.
-        svg: The drawing, one ``<svg>`` element.
-        head: The titles of the table's columns.
-        rows: The numbers that were drawn, one list of cells a row.
-    """
-
-    key: str
-    title: str
-    description: str
-    svg: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[Any]]
 
 
 def draw(arms: Arms) -> dict[str, Chart]:
@@ -62,13 +34,14 @@ def draw(arms: Arms) -> dict[str, Chart]:
             diversity(arms),
             histogram(arms, "lengths", "Letters in a name", most=40),
             histogram(arms, "words", "Words in a name", most=8),
+            logprobs(arms),
         )  # fmt: skip
     return {chart.key: chart for chart in made if chart}
 
 
 def saturation(arms: Arms) -> Chart | None:
     """Draw distinct accepted names against draws, and the forecast with its band."""
-    curves = [(arm, [(x, y) for x, y in arm["curve"] if _drawable(x, y)]) for arm in arms]
+    curves = [(arm, [(x, y) for x, y in arm["curve"] if drawable(x, y)]) for arm in arms]
     if not any(len(points) > 1 for _, points in curves):
         return None
     axes = axes_of(310)
@@ -81,7 +54,7 @@ def saturation(arms: Arms) -> Chart | None:
         rows += [[arm["arm"], x, y, "counted"] for x, y in _thinned(points)]
         end, ahead = points[-1], arm["forecast"]
         told = ahead["distinct"]
-        if _drawable(ahead["draws"], *told.values()) and ahead["draws"] > end[0] > 0:
+        if drawable(ahead["draws"], *told.values()) and ahead["draws"] > end[0] > 0:
             xs = [end[0] + (ahead["draws"] - end[0]) * step / 24 for step in range(25)]
             low, middle, high = (_towards(end, ahead["draws"], told[k], xs) for k in ("low", "estimate", "high"))
             axes.fill_between(xs, low, high, color=color, alpha=0.18, linewidth=0)
@@ -92,7 +65,7 @@ def saturation(arms: Arms) -> Chart | None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("draws")
     axes.set_title("distinct accepted names", loc="left", fontsize=12, color=MUTED)
-    return _chart(
+    return chart_of(
         axes, "saturation", "Distinct names against draws",
         "Lines: names counted. Dots and band: the forecast and its interval, drawn along a power law to its end.",
         ["arm", "draws", "distinct names", "how"], rows,
@@ -101,7 +74,7 @@ def saturation(arms: Arms) -> Chart | None:
 
 def estimates(arms: Arms, key: str, title: str, intervals: Sequence[Mapping[str, float]]) -> Chart | None:
     """Draw one share per arm with its interval."""
-    drawn = [(n, i) for n, i in enumerate(intervals) if _drawable(*i.values())]
+    drawn = [(n, i) for n, i in enumerate(intervals) if drawable(*i.values())]
     if not drawn:
         return None
     axes = axes_of(66 + 34 * len(drawn), left=92, top=12)
@@ -109,14 +82,9 @@ def estimates(arms: Arms, key: str, title: str, intervals: Sequence[Mapping[str,
         color, _ = _look(number)
         axes.plot([interval["low"], interval["high"]], [place, place], color=color, linewidth=3, alpha=0.55)
         axes.plot([interval["estimate"]], [place], color=color, marker=_marker(number), markersize=8)
-    axes.set_yticks(range(len(drawn)), [_plain(arms[number]["arm"], number) for number, _ in drawn])
-    axes.set_ylim(len(drawn) - 0.4, -0.6)
-    axes.margins(x=0.12)
-    axes.grid(visible=False, axis="y")
-    axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    _rows_of_arms(axes, [(number, arms[number]["arm"]) for number, _ in drawn])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
-    return _chart(
+    return chart_of(
         axes, key, title, "Marks: estimates. Bars: 95 % intervals. The axis need not begin at zero.",
         ["arm", "estimate", "interval"],
         [[arm["arm"], f"{100 * i['estimate']:.2f}%", f"{100 * i['low']:.2f}% to {100 * i['high']:.2f}%"]
@@ -126,7 +94,7 @@ def estimates(arms: Arms, key: str, title: str, intervals: Sequence[Mapping[str,
 
 def diversity(arms: Arms) -> Chart | None:
     """Draw the Hill numbers of order 0, 1 and 2 of each arm."""
-    profiles = [(n, arm["species"]["hill"]) for n, arm in enumerate(arms) if _drawable(*arm["species"]["hill"])]
+    profiles = [(n, arm["species"]["hill"]) for n, arm in enumerate(arms) if drawable(*arm["species"]["hill"])]
     profiles = [(number, hill) for number, hill in profiles if hill and max(hill) > 0]
     if not profiles:
         return None
@@ -134,7 +102,7 @@ def diversity(arms: Arms) -> Chart | None:
     _bars(axes, [(number, list(enumerate(hill))) for number, hill in profiles])
     axes.set_xticks(range(3), ["all (q=0)", "usual (q=1)", "often (q=2)"])
     axes.set_title("effective number of names", loc="left", fontsize=12, color=MUTED)
-    return _chart(
+    return chart_of(
         axes, "diversity", "Diversity: Hill numbers",
         "How many equally frequent names would be as diverse: counting all, the usual ones, the frequent ones.",
         ["arm", "q = 0", "q = 1", "q = 2"],
@@ -166,12 +134,43 @@ def histogram(arms: Arms, key: str, title: str, *, most: int) -> Chart | None:
     axes.set_ylim(bottom=0)
     axes.set_title("share of accepted names", loc="left", fontsize=12, color=MUTED)
     axes.set_xlabel(title.partition(" ")[0].lower())
-    return _chart(
+    return chart_of(
         axes, key, title, f"Share of each arm's accepted names; {most} or more are put together.",
         [title.partition(" ")[0].lower(), *(arm["arm"] for arm in arms)],
         [[f"{x}+" if x >= most else x, *(found.get(x, 0) for found in bins)]
          for x in sorted({x for found in bins for x in found})],
     )  # fmt: skip
+
+
+def logprobs(arms: Arms) -> Chart | None:
+    """Draw the quartiles of the log-probabilities of each arm's names."""
+    told = [(number, arm["logprob"]) for number, arm in enumerate(arms) if arm["logprob"]]
+    told = [(n, q) for n, q in told if drawable(*(abs(q[key]) for key in ("low", "median", "high")))]
+    if not told:
+        return None
+    axes = axes_of(66 + 34 * len(told), left=92, top=12)
+    for place, (number, quartile) in enumerate(told):
+        color, _ = _look(number)
+        axes.plot([quartile["low"], quartile["high"]], [place, place], color=color, linewidth=9, alpha=0.35)
+        axes.plot([quartile["median"]], [place], color=color, marker=_marker(number), markersize=8)
+    _rows_of_arms(axes, [(number, arms[number]["arm"]) for number, _ in told])
+    axes.set_xlabel("nats")
+    return chart_of(
+        axes, "logprob", "Log-probability of accepted names",
+        "Marks: medians. Bars: from the first quartile to the third. Each name counts once, as its most probable draw.",
+        ["arm", "names", "first quartile", "median", "third quartile"],
+        [[arms[number]["arm"], q["names"], q["low"], q["median"], q["high"]] for number, q in told],
+    )  # fmt: skip
+
+
+def _rows_of_arms(axes: Axes, arms: Sequence[tuple[int, str]]) -> None:
+    """Make axes with one arm below the other."""
+    axes.set_yticks(range(len(arms)), [_plain(name, number) for number, name in arms])
+    axes.set_ylim(len(arms) - 0.4, -0.6)
+    axes.margins(x=0.12)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _bars(axes: Axes, series: Sequence[tuple[int, Sequence[tuple[float, float]]]]) -> None:
@@ -180,13 +179,6 @@ def _bars(axes: Axes, series: Sequence[tuple[int, Sequence[tuple[float, float]]]
     for place, (number, points) in enumerate(series):
         xs = [x + (place - (len(series) - 1) / 2) * width for x, _ in points]
         axes.bar(xs, [y for _, y in points], width * 0.92, color=_look(number)[0], alpha=0.85, linewidth=0)
-
-
-def _chart(
-    axes: Axes, key: str, title: str, description: str, head: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> Chart:
-    """Return the chart that these axes are."""
-    return Chart(key, title, description, svg(axes, key, title, description), head, rows)
 
 
 def _look(number: int) -> tuple[str, Any]:
@@ -201,11 +193,6 @@ def _marker(number: int) -> str:
 def _plain(name: str, number: int) -> str:
     """Return an arm's name where it is short and plain; where not, its place."""
     return name if re.fullmatch(r"[\w. +-]{1,12}", name, re.ASCII) else f"arm {number + 1}"
-
-
-def _drawable(*numbers: float) -> bool:
-    """Say whether these can be drawn: finite, no less than 0, and of a size that occurs."""
-    return all(math.isfinite(number) and 0 <= number <= LARGEST for number in numbers)
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
@@ -229,7 +216,7 @@ def _binned(counts: Iterable[tuple[int, int]], most: int) -> dict[int, int]:
     """Return how many names have each value, in order; values above `most` count as `most`."""
     found: dict[int, int] = {}
     for value, count in counts:
-        if _drawable(value, count) and count:
+        if drawable(value, count) and count:
             found[min(value, most)] = found.get(min(value, most), 0) + count
     return dict(sorted(found.items()))
 

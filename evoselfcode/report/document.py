@@ -14,14 +14,20 @@ import msgspec
 
 from evoselfcode.report.comparison import compared, overlap
 from evoselfcode.report.draws import Draws, gather
-from evoselfcode.stats import forecast, intervals, species
+from evoselfcode.report.likeness import vendi_scores
+from evoselfcode.report.probability import more_probable, quartiles
+from evoselfcode.report.richness import curve, fewest_accepted, forecast_of, species_of
+from evoselfcode.report.timeline import timeline
+from evoselfcode.stats import intervals
 from evoselfcode.storage import Entry, Manifest
 
-VERSION = 1
+VERSION = 2
 """Raised when a field changes its meaning."""
 
-MOST_POINTS = 200
 MOST_NAMES = 50
+
+MOST_TEXTS = 200
+"""Different texts of each reason that are shown; all of them are in the journal."""
 
 NO_SHARE = intervals.Interval(0.0, 0.0, 1.0)
 """The share of an arm without draws: all its requests were given up, or none is settled yet."""
@@ -49,16 +55,20 @@ def document(
         canonical: What a name is compared by: ``quick_sort`` and ``quicksort`` are one name.
         warnings: What a reader should know first.
     """
+    entries = list(entries)
     arms = gather(entries, canonical)
+    equal, scores = fewest_accepted(arms.values()), vendi_scores(arms)
     return {
         "version": VERSION,
         "stage": manifest.stage,
         "folder": folder,
         "warnings": [*warnings, *_remarks(arms)],
         "provenance": _provenance(manifest),
-        "arms": [_arm(name, draws, meanings) for name, draws in arms.items()],
+        "arms": [_arm(name, draws, meanings, equal) | {"vendi": scores[name]} for name, draws in arms.items()],
         "comparison": compared(arms),
         "overlap": overlap(arms),
+        "more_probable": more_probable(arms),
+        "timeline": timeline(entries, _limits(manifest)),
     }
 
 
@@ -89,7 +99,14 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _arm(name: str, draws: Draws, meanings: Mapping[str, str]) -> dict[str, Any]:
+def _limits(manifest: Manifest) -> list[tuple[float, float]]:
+    """Return the most attempts in flight at once as steps of Unix time and limit: one, as it does not change."""
+    api = manifest.config.get("api")
+    limit = api.get("concurrency") if isinstance(api, dict) else None
+    return [(0.0, limit)] if isinstance(limit, int | float) else []
+
+
+def _arm(name: str, draws: Draws, meanings: Mapping[str, str], equal: int) -> dict[str, Any]:
     distinct = len(draws.names)
     tokens = draws.prompt_tokens + draws.completion_tokens
     return {
@@ -100,13 +117,14 @@ def _arm(name: str, draws: Draws, meanings: Mapping[str, str]) -> dict[str, Any]
         "kept": draws.kept,
         "yield": msgspec.to_builtins(intervals.wilson(draws.kept, draws.draws) if draws.draws else NO_SHARE),
         "reasons": [
-            {"reason": reason, "meaning": meanings.get(reason, ""), "count": count, "examples": draws.examples[reason]}
+            {"reason": reason, "meaning": meanings.get(reason, ""), "count": count, **_texts(draws.texts[reason])}
             for reason, count in draws.reasons.most_common()
         ],
         "new_per_1000": 1000 * distinct / draws.draws if draws.draws else 0.0,
-        "species": _species(draws),
-        "curve": _curve(draws),
-        "forecast": _forecast(draws),
+        "species": species_of(draws, equal),
+        **curve(draws),
+        "forecast": forecast_of(draws),
+        "logprob": quartiles(draws),
         "top": [
             {"name": draws.spelling(found), "count": count}
             for found, count in sorted(draws.names.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMES]
@@ -124,39 +142,10 @@ def _arm(name: str, draws: Draws, meanings: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def _species(draws: Draws) -> dict[str, Any]:
-    """Estimate how much is still unseen, with canonical names as species and accepted draws as the sample."""
-    seen = species.Frequencies.of(draws.names.values())
-    return {
-        "draws": seen.n,
-        "distinct": seen.distinct,
-        "once": seen.f(1),
-        "twice": seen.f(2),
-        "unseen": msgspec.to_builtins(species.good_turing(seen)),
-        "coverage": species.coverage(seen),
-        "chao1": species.chao1(seen),
-        "hill": [species.hill(seen, order) for order in (0, 1, 2)],
-    }
-
-
-def _curve(draws: Draws) -> list[list[int]]:
-    """Count distinct accepted names along the plan, at up to :data:`MOST_POINTS` places."""
-    flat = [name for request in draws.in_plan_order() for name in request]
-    stride = max(1, -(-len(flat) // MOST_POINTS))
-    seen: set[str] = set()
-    points = []
-    for number, name in enumerate(flat, 1):
-        if name is not None:
-            seen.add(name)
-        if number % stride == 0 or number == len(flat):
-            points.append([number, len(seen)])
-    return points
-
-
-def _forecast(draws: Draws) -> dict[str, Any]:
-    """Forecast the distinct names of a run twice as long: twice the draws have twice the accepted ones."""
-    seen = species.Frequencies.of(draws.names.values())
-    return {"draws": 2 * draws.draws, "distinct": msgspec.to_builtins(forecast.forecast(seen, 2 * seen.n))}
+def _texts(texts: Counter[str]) -> dict[str, Any]:
+    """Return the texts that a reason dropped most often, and how many different ones it dropped."""
+    ranked = sorted(texts.items(), key=lambda item: (-item[1], item[0]))[:MOST_TEXTS]
+    return {"distinct": len(texts), "examples": [{"text": text, "count": count} for text, count in ranked]}
 
 
 def _histogram(values: Iterable[int]) -> list[list[int]]:

@@ -8,9 +8,11 @@ stay. Nothing that matplotlib writes reaches beyond its own element.
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,9 +26,14 @@ WIDTH = 460
 
 INK, MUTED, GRID, CARD = "#010203", "#010204", "#010205", "#010206"
 SERIES = ("#010211", "#010212", "#010213", "#010214")
-VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", CARD: "card"} | {
-    color: f"arm-{number}" for number, color in enumerate(SERIES)
-}
+OVER_TIME = ("#010221", "#010222", "#010223", "#010224")
+"""Colours of lines that are of no arm."""
+
+VARIABLES = (
+    {INK: "ink", MUTED: "muted", GRID: "grid", CARD: "card"}
+    | {color: f"arm-{number}" for number, color in enumerate(SERIES)}
+    | {color: f"time-{number}" for number, color in enumerate(OVER_TIME)}
+)
 """Colours that stand for CSS variables while matplotlib draws."""
 
 SETTINGS: Any = {
@@ -66,6 +73,36 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 FONT = re.compile(r"font(?:-family)?: ?(?:(?:\w+ )*?([\d.]+px)(?: [^;]*)?|[^;]*)(;|$)")
 
 
+LARGEST = 1e12
+"""A number above it is no count of this program's; a chart with one is left out."""
+
+ROWS = 20
+"""Rows of the table beside a curve: as many as one reads."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart.
+
+    Attributes:
+        key: What it is called in ids: letters and dashes.
+        title: What it shows, in a few words.
+        description: How to read it, in a sentence or two.
+        svg: The drawing, one ``<svg>`` element.
+        head: The titles of the table's columns.
+        rows: The numbers that were drawn, one list of cells a row.
+        legend: Names of the lines with the CSS class of each, where they are not arms.
+    """
+
+    key: str
+    title: str
+    description: str
+    svg: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    legend: Sequence[tuple[str, str]] = ()
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw with our settings on top of matplotlib's own, whatever the user's matplotlibrc says."""
@@ -85,6 +122,24 @@ def axes_of(height: int, *, left: int = 54, top: int = 26) -> Axes:
     axes.yaxis.set_major_formatter(FuncFormatter(compact))
     axes.xaxis.set_major_formatter(FuncFormatter(compact))
     return axes
+
+
+def drawable(*numbers: float) -> bool:
+    """Say whether these can be drawn: finite, no less than 0, and of a size that occurs."""
+    return all(math.isfinite(number) and 0 <= number <= LARGEST for number in numbers)
+
+
+def chart_of(
+    axes: Axes,
+    key: str,
+    title: str,
+    description: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    legend: Sequence[tuple[str, str]] = (),
+) -> Chart:
+    """Return the chart that these axes are."""
+    return Chart(key, title, description, svg(axes, key, title, description), head, rows, legend)
 
 
 def svg(axes: Axes, key: str, title: str, description: str) -> str:

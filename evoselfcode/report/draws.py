@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
 from typing import NamedTuple
 
 from evoselfcode.storage import Entry
-
-EXAMPLES = 5
-"""Texts shown for each reason."""
 
 
 class _Settled(NamedTuple):
@@ -38,8 +36,9 @@ class Draws:
         draws: Draws judged.
         kept: Draws kept: no gate objects to them, and they are the first of their name.
         reasons: How many draws each reason dropped.
-        examples: Some texts for each reason.
+        texts: How often each reason dropped each text, as the server sent it.
         names: How often each canonical name was accepted.
+        logprobs: Log-probability in nats of the most probable draw of each canonical name, where it is known.
         prompt_tokens: Tokens of prompts, as the server counts them.
         completion_tokens: Tokens of completions.
         seconds: Time of all requests together, waiting included, as if one after the other.
@@ -53,8 +52,9 @@ class Draws:
         self._spellings: dict[str, Counter[str]] = defaultdict(Counter)
         self.requests = self.dead = self.draws = self.kept = 0
         self.reasons: Counter[str] = Counter()
-        self.examples: dict[str, list[str]] = defaultdict(list)
+        self.texts: dict[str, Counter[str]] = defaultdict(Counter)
         self.names: Counter[str] = Counter()
+        self.logprobs: dict[str, float] = {}
         self.prompt_tokens = self.completion_tokens = self.attempts = 0
         self.seconds = 0.0
         self.failures: Counter[str] = Counter()
@@ -74,19 +74,17 @@ class Draws:
             if draw.reason is None:
                 self.kept += 1
             else:
-                self._drop(draw.reason, draw.raw_text)
+                self.reasons[draw.reason] += 1
+                self.texts[draw.reason][draw.raw_text] += 1
             name = self._canonical(draw.text) if draw.accepted else None
             accepted.append(name)
             if name is not None:
                 self.names[name] += 1
                 self._spellings[name][draw.text] += 1
+                if draw.logprob is not None and isfinite(draw.logprob):
+                    self.logprobs[name] = max(draw.logprob, self.logprobs.get(name, draw.logprob))
         reasons = tuple(draw.reason for draw in entry.draws)
         self._order.append(_Settled(entry.number, entry.seed or 0, tuple(accepted), reasons))
-
-    def _drop(self, reason: str, text: str) -> None:
-        self.reasons[reason] += 1
-        if len(self.examples[reason]) < EXAMPLES and text not in self.examples[reason]:
-            self.examples[reason].append(text)
 
     def in_plan_order(self) -> tuple[tuple[str | None, ...], ...]:
         """Return, for each request in the order of the plan, its accepted canonical names; ``None`` for the others.

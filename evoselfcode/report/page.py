@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evoselfcode.report.charts import draw
+from evoselfcode.report.time_charts import draw_timeline
 
 LONGEST = 120
 """Characters of a name or example; what is cut off says so."""
@@ -32,9 +33,10 @@ def render(document: Mapping[str, Any]) -> str:
         One HTML document. The same report gives the same text; it can be encoded as UTF-8 whatever a model wrote.
     """
     arms: Sequence[Mapping[str, Any]] = document["arms"]
+    charts = draw(arms) | draw_timeline(document["timeline"])
     return _environment().get_template("page.html").render(
         document,
-        charts={key: {"chart": chart, "svg": Markup(chart.svg)} for key, chart in draw(arms).items()},  # noqa: S704
+        charts={key: {"chart": chart, "svg": Markup(chart.svg)} for key, chart in charts.items()},  # noqa: S704
         place={arm["arm"]: number % 4 for number, arm in enumerate(arms)},
         primary=_primary(document["comparison"]),
     )  # fmt: skip
