@@ -53,7 +53,7 @@ def test_a_journal_without_times_has_no_timeline() -> None:
 
 
 def test_a_steady_run_is_flat() -> None:
-    """Sabotage: take ``moment`` out of ``lasted``, or leave ``occupy`` out between two cells."""
+    """Sabotage: leave ``occupy`` out between two cells, or ``min`` out of ``_Bins.place``."""
     found = made(steady(2_000))
     assert found["seconds"] == pytest.approx(201.5)
     assert len(found["settled"]) == len(found["under_way"]) == len(found["edges"]) - 1 == 120
@@ -102,7 +102,10 @@ def test_limits_are_steps_of_the_runs_own_time() -> None:
 
 
 def test_memory_does_not_grow_with_the_run() -> None:
-    """Nor do its numbers with the order. Sabotage: leave the call of ``_widen`` out, or ``change`` out of ``take``."""
+    """Nor do its numbers with the order.
+
+    Sabotage: leave the call of ``_widen`` out, ``change`` out of ``take``, or ``moment`` out of ``lasted``.
+    """
     cells, entries = Cells(), steady(3 * MOST_CELLS, rate=0.7)
     for entry in entries:
         cells.add(entry)
@@ -118,7 +121,7 @@ TIMES = st.tuples(st.integers(0, 10**7), st.sampled_from([0.0, 0.25, 30.0, 5_000
 
 @given(st.lists(TIMES, min_size=1, max_size=60), st.randoms(use_true_random=False))
 def test_whatever_the_order_everything_is_counted(times: list[tuple[int, float]], random: Any) -> None:
-    """Sabotage: leave ``min`` out of ``_Bins.place``: what settles at the very end has no bin."""
+    """Sabotage: let an axis have no length: ``max(1, …)`` out of ``_Axis``."""
     entries = [settled(NOON + at / 10, seconds, kept=1, failures=("timeout",)) for at, seconds in times]
     found = made(entries, [(0.0, 4)])
     shuffled = random.sample(entries, len(entries))
