@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import checkout
+import msgspec
 import pytest
+from report_documents import realistic
 
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.datagen.pipeline.nameselect import select_names
@@ -41,6 +45,20 @@ def test_an_arm_whose_requests_were_all_given_up_is_reported() -> None:
 def test_the_order_of_the_journal_changes_nothing() -> None:
     entries = [entry(number, f"x{number}") for number in range(20)]
     assert made(entries) == made(entries[::-1])
+
+
+def test_every_field_is_documented_and_in_the_documents_of_the_tests() -> None:
+    """Sabotage: add a field to the document, an arm or the timeline and leave docs/reference/files.md alone."""
+    found: Any = made([msgspec.structs.replace(entry(number, "x"), at=9.0 + number) for number in range(3)])
+    shown = realistic()
+    for name, fields, of_the_tests in (
+        ("report", found, shown),
+        ("report arm", found["arms"][0], shown["arms"][0]),
+        ("report timeline", found["timeline"], shown["timeline"]),
+    ):
+        told = [key for row in checkout.table(checkout.read("docs/reference/files.md"), name)
+                for key in checkout.ticked(row[0])]  # fmt: skip
+        assert sorted(told) == sorted(fields) == sorted(of_the_tests), name
 
 
 def test_an_interval_from_few_draws_has_a_width() -> None:
