@@ -64,15 +64,15 @@ _set = click.option(
     "--arm",
     "arms",
     multiple=True,
-    type=click.Choice(["FIM", "L2R"], case_sensitive=False),
-    help="Run this arm only; both if left out.",
+    metavar="ARM",
+    help="Run this arm of namegen.arms only; all if left out.",
 )
 @click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def datagen_names(
     config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], new_run: bool, quiet: bool
 ) -> None:
-    """Generate function names by FIM and by L2R, filter and save them.
+    """Generate function names by FIM and by L2R, or whatever namegen.arms names, filter and save them.
 
     Run the same command again to resume: what is settled is never asked again.
     """

@@ -15,8 +15,8 @@ from typing import Literal
 
 import msgspec
 
-Arm = Literal["FIM", "L2R"]
-"""The two arms of the A/B test, spelled as in the ``source`` field of the output files."""
+Order = Literal["PSM", "SPM"]
+"""The order of a raw fill-in-the-middle prompt: prefix, suffix, middle; or suffix, prefix, middle."""
 
 FailureKind = Literal[
     "auth",  # 401, 403: the key is wrong; ends the run
@@ -40,11 +40,18 @@ FailureKind = Literal[
 """What went wrong with one attempt, in one word; :mod:`evoselfcode.wire.retry` says what each word leads to."""
 
 
-class Fim(msgspec.Struct, frozen=True, tag_field="mode", tag="FIM"):
-    """Ask for the text between `prefix` and `suffix` (fill-in-the-middle)."""
+class Fim(msgspec.Struct, frozen=True, tag_field="mode", tag="FIM", omit_defaults=True):
+    """Ask for the text between `prefix` and `suffix` (fill-in-the-middle).
+
+    Attributes:
+        prefix: Text before the middle.
+        suffix: Text after it.
+        order: Ask by a raw prompt with the family's sentinels in this order; ``None`` leaves the way to the dialect.
+    """
 
     prefix: str
     suffix: str
+    order: Order | None = None
 
 
 class L2r(msgspec.Struct, frozen=True, tag_field="mode", tag="L2R"):
@@ -87,8 +94,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         prompt: What to ask.
         sampling: How to draw.
         stage: The stage that asks, such as ``names``.
-        arm: The arm of the A/B test, or ``""`` where there is none.
+        arm: The arm of the comparison, or ``""`` where there is none.
         number: Position in the plan, counted from 0; only for reading and sorting.
+        topic: What it asks about, where the arm has topics.
     """
 
     key: str
@@ -97,6 +105,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stage: str = ""
     arm: str = ""
     number: int = 0
+    topic: str | None = None
+
+    @property
+    def before(self) -> str:
+        """The text before the cursor."""
+        return self.prompt.prefix if isinstance(self.prompt, Fim) else self.prompt.prompt
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -194,6 +208,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         raw_text: The choice's text, untouched.
         finish_reason: Why the choice ended.
         logprob: Sum of its token log-probabilities in nats, where the server gives them.
+        begun: How much of `text` the prompt had written before the choice began.
     """
 
     arm: str
@@ -203,6 +218,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     raw_text: str
     finish_reason: str | None
     logprob: float | None = None
+    begun: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):

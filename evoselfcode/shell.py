@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError
@@ -48,11 +49,11 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
     if config.api.base_url != "local:":
         allow_sockets(config.api.concurrency)
     client = OpenAICompletionClient.from_config(config)
-    chosen: Any = [arm.upper() for arm in arms] or None
+    begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run)
 
     async def run(stop: Stop) -> Summary:
         with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:
-            return await run_stage(stage, client, config, arms=chosen, new_run=new_run, stop=stop, report=shown.update)
+            return await begin(stop=stop, report=shown.update)
 
     summary = anyio.run(until_signalled, run)
     with standard_output():

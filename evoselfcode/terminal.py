@@ -203,8 +203,8 @@ def card(summary: Summary) -> None:
 
 def _title(summary: Summary) -> str:
     dialect = summary.findings.dialect
-    way = dialect.fim + (f" ({dialect.family})" if dialect.family else "")
-    fim = f"; FIM by {way}" if "FIM" in summary.meter.requests else ""
+    way = dialect.fim + (f" ({dialect.family})" if dialect.fim == "sentinel" else "")
+    fim = f"; FIM by {way}" if dialect.fim != "none" and set(summary.meter.requests) != {"L2R"} else ""
     return printable(f"{summary.stage}: {dialect.model} on {dialect.server}{fim}")
 
 

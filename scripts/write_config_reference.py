@@ -89,15 +89,23 @@ def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             inner.append((hint, (*path, field.name)))
             continue
+        if named := _map_of(hint):
+            inner.append((named, (*path, field.name, "NAME")))
         key = ".".join((*path, field.name))
         free = "free" if key in NEUTRAL else ""
-        rows.append(f"| `{field.name}` | {_type(hint)} | {_default(field.default)} | {free} | {_meaning(hint)} |")
+        rows.append(f"| `{field.name}` | {_type(hint)} | {_default(field)} | {free} | {_meaning(hint)} |")
     title = ".".join(path) or "Top level"
     parts.append(f"## {title}\n\n{(kind.__doc__ or '').splitlines()[0]}\n")
     if rows:
         parts.append("| key | type | default | | meaning |\n| --- | --- | --- | --- | --- |\n" + "\n".join(rows) + "\n")
     for hint, below in inner:
         _section(hint, below, parts)
+
+
+def _map_of(hint: Any) -> type[msgspec.Struct] | None:
+    """Return what a map from names to sections holds, or ``None`` if `hint` is no such map."""
+    inner = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    return get_args(inner)[1] if get_origin(inner) is dict else None
 
 
 def _meta(hint: Any) -> msgspec.Meta:
@@ -123,13 +131,20 @@ def _name(hint: Any) -> str:
         return names[hint]
     if get_origin(hint) is tuple:
         return "list of text"
+    if get_origin(hint) is dict:
+        return "map of names"
     args = get_args(hint)
     if all(isinstance(arg, str) for arg in args):
         return " / ".join(f"`{arg}`" for arg in args)
     return " or ".join(_type(arg) for arg in args)
 
 
-def _default(value: Any) -> str:
+def _default(field: Any) -> str:
+    if field.required:
+        return ""
+    value = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        value = {name: {"mode": arm.mode} for name, arm in field.default_factory().items()}
     text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
     return f"`{text}`".replace("|", "\\|")
 

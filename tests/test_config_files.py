@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
-from evoselfcode.config import Api, RunConfig
+from evoselfcode.config import Api, Arm, RunConfig
 from evoselfcode.config.schema import NEUTRAL, flatten
 from evoselfcode.config.sections import FamilyKey, FimModeKey
 from evoselfcode.wire.dialect import FimMode
@@ -84,7 +84,8 @@ def test_closed_sets_of_the_schema_are_those_of_the_wire() -> None:
 def test_the_neutral_keys_exist_and_the_others_make_the_fingerprint() -> None:
     """Sabotage: misspell a key of ``NEUTRAL``; put ``namegen.temperature`` into it."""
     assert set(keys()) >= NEUTRAL
-    assert set(RunConfig().fingerprint()) == set(keys()) - NEUTRAL
+    arms = {f"namegen.arms.{arm}.{key}" for arm in ("FIM", "L2R") for key in Arm.__struct_fields__}
+    assert set(RunConfig().fingerprint()) == (set(keys()) - NEUTRAL - {"namegen.arms"}) | arms
     changed = RunConfig.from_mapping({"namegen": {"temperature": 0.5}, "api": {"concurrency": 3}})
     here, there = changed.fingerprint(), RunConfig().fingerprint()
     assert {key for key in here if here[key] != there[key]} == {"namegen.temperature"}
@@ -136,7 +137,7 @@ def test_a_global_prefix_without_effect_is_remarked_on() -> None:
 def test_arms_that_differ_in_more_than_the_mode_are_remarked_on() -> None:
     """Sabotage: return ``[]`` from ``_arms``."""
     (remark,) = warned(prompts={"funcname": {"l2r": {"prompt": "async def "}}})
-    assert remark.startswith("the two arms differ in more than the mode")
+    assert remark.startswith("the arms FIM and L2R differ in more than one factor: mode, prefix\n")
 
 
 def test_the_address_of_a_server_may_have_any_path() -> None:
@@ -152,4 +153,4 @@ def test_the_address_of_a_server_may_have_any_path() -> None:
 
 def test_sections_are_values() -> None:
     assert Api(timeout=3) == Api(timeout=3.0)
-    assert hash(RunConfig()) == hash(RunConfig.from_mapping({}))
+    assert RunConfig() == RunConfig.from_mapping({})

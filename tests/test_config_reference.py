@@ -12,10 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
-from evoselfcode.config import RunConfig
+from evoselfcode.config import Arm, RunConfig, arm_of
 from evoselfcode.config.schema import NEUTRAL, flatten
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,10 @@ def test_the_page_tells_every_key_with_its_default_and_whether_it_is_free(script
             section = "" if line == "## Top level" else line.removeprefix("## ") + "."
         elif row := re.match(r"\| `(\w+)` \| [^|]+ \| `(.*?)` \| (free)? \|", line.replace("\\|", "")):
             seen[section + row[1]] = (json.loads(row[2]), bool(row[3]))
-    defaults = flatten(RunConfig().to_public())
+    defaults = {key: value for key, value in flatten(RunConfig().to_public()).items() if not arm_of(key)}
+    defaults["namegen.arms"] = {"FIM": {"mode": "FIM"}, "L2R": {"mode": "L2R"}}
+    own = json.loads(msgspec.json.encode(Arm(mode="L2R")))
+    defaults |= {f"namegen.arms.NAME.{key}": value for key, value in own.items() if key != "mode"}
     assert {key: default for key, (default, _) in seen.items()} == defaults
     assert {key for key, (_, free) in seen.items() if free} == NEUTRAL
 

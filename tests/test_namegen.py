@@ -25,7 +25,7 @@ def config(**namegen: object) -> RunConfig:
 
 
 def test_each_arm_asks_with_its_own_prompt_and_the_same_sampling() -> None:
-    (fim,), (l2r,) = (list(plan(config(num_requests=1), "m", arm)) for arm in ("FIM", "L2R"))  # type: ignore[arg-type]
+    (fim,), (l2r,) = (list(plan(config(num_requests=1), "m", arm)) for arm in ("FIM", "L2R"))
     assert fim.prompt == Fim("This is an algorithm function.\n\ndef ", "():\n")
     assert l2r.prompt == L2r("This is an algorithm function.\n\ndef ")
     for name in ("n", "temperature", "top_p", "max_new_tokens", "stop", "logprobs"):
@@ -34,7 +34,7 @@ def test_each_arm_asks_with_its_own_prompt_and_the_same_sampling() -> None:
 
 def test_the_token_boundary_strips_the_space_in_both_arms_and_the_stop_of_spaces() -> None:
     settings = RunConfig.from_mapping({"prompts": {"boundary": "token"}, "namegen": {"num_requests": 1}})
-    (fim,), (l2r,) = (list(plan(settings, "m", arm)) for arm in ("FIM", "L2R"))  # type: ignore[arg-type]
+    (fim,), (l2r,) = (list(plan(settings, "m", arm)) for arm in ("FIM", "L2R"))
     assert fim.prompt == Fim("This is an algorithm function.\n\ndef", "():\n")
     assert l2r.prompt == L2r("This is an algorithm function.\n\ndef")
     assert fim.sampling.stop == l2r.sampling.stop == ("(", "\n")
@@ -90,13 +90,13 @@ def entries() -> list[Entry]:
 
 def test_views_do_not_depend_on_the_order_over_the_network() -> None:
     """Sabotage: show the draw that came first."""
-    expected = views(entries())
+    expected = views(config(), entries())
     assert [row["func_name"] for row in expected["fim_raw.jsonl"]] == ["merge_sort", "find_path"]
     assert [row["func_name"] for row in expected["l2r_raw.jsonl"]] == ["merge_sort", "find_path"]
     assert expected["combined_raw.jsonl"][0] == {"func_name": "merge_sort", "source": "FIM", "raw_text": " merge_sort"}
     assert len(expected["combined_raw.jsonl"]) == 4
     for order in itertools.permutations(entries()):
-        assert views(order) == expected
+        assert views(config(), order) == expected
 
 
 def test_the_sync_call_returns_rows_of_one_mode() -> None:
@@ -113,8 +113,8 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
 
 
 def test_an_unknown_mode_is_refused_in_words() -> None:
-    with pytest.raises(UsageError, match="expected 'FIM' or 'L2R'"):
-        generate_funcnames_fim(OpenAICompletionClient(), config(), mode="fim")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="expected one of 'FIM', 'L2R'"):
+        generate_funcnames_fim(OpenAICompletionClient(), config(), mode="fim")
 
 
 async def test_the_sync_call_works_inside_a_running_loop() -> None:
@@ -168,7 +168,7 @@ async def test_two_streams_share_a_task_group() -> None:
     names: dict[str, int] = {}
 
     async def consume(mode: str) -> None:
-        async for row in stream_funcnames(OpenAICompletionClient(), config(), mode=mode):  # type: ignore[arg-type]
+        async for row in stream_funcnames(OpenAICompletionClient(), config(), mode=mode):
             names[row["source"]] = names.get(row["source"], 0) + 1
             await anyio.sleep(0.001 * random.random())
 

@@ -97,7 +97,9 @@ class Connection:
     async def _prompt_ids(self, prompt: Prompt, dialect: Dialect) -> list[int] | Failure | None:
         """Return the prompt as token ids for families whose sentinels cannot be written as text."""
         family = sentinels.FAMILIES.get(dialect.family or "")
-        if dialect.fim != "sentinel" or not isinstance(prompt, Fim) or family is None or family.ids is None:
+        if not isinstance(prompt, Fim) or family is None or family.ids is None:
+            return None
+        if dialect.fim != "sentinel" and prompt.order is None:
             return None
         if dialect.server != "vllm":
             return None  # elsewhere the tokenizer reads the sentinels in text

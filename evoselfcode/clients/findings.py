@@ -12,14 +12,15 @@ from typing import Literal, TypeVar
 import msgspec
 
 from evoselfcode.errors import EndpointDown, EndpointRefused, FimUnavailable
-from evoselfcode.records import Completion, Failure, Fim, L2r, Request, Sampling
+from evoselfcode.records import Completion, Failure, Fim, L2r, Order, Request, Sampling
 from evoselfcode.wire.dialect import Dialect, FimMode
 from evoselfcode.wire.failures import shorten
 from evoselfcode.wire.retry import HINTS
 from evoselfcode.wire.servers import Models
 
 MAX_REQUESTS = 6
-"""Most requests of one preflight, so that it may run at the start of every job."""
+"""Most requests of one preflight, so that it may run at the start of every job; two more for each order of raw prompts
+that an arm prescribes."""
 
 PREFIX = "import math\nimport os\n\nvalue = "
 """What every question of the preflight begins with."""
@@ -69,12 +70,18 @@ class Findings(msgspec.Struct, frozen=True):
         """Return the findings before any preflight: no requests, no checks."""
         return cls(Dialect(), (), 0)
 
-    def require_fim(self) -> None:
+    def require_fim(self, order: Order | None = None) -> None:
         """Refuse to go on if no way of FIM was found.
+
+        Args:
+            order: The order of the raw prompts that are to be asked with; ``None`` if any way will do.
 
         Raises:
             FimUnavailable: With what was found for each way that was tried.
         """
+        if order is not None:
+            self._require_order(order)
+            return
         if self.dialect.fim != "none":
             return
         tried = [f"\n  {check.name}: {check.found}" for check in self.checks if check.name.startswith("FIM by")]
@@ -85,6 +92,22 @@ class Findings(msgspec.Struct, frozen=True):
             verdict[-1] if verdict else Check("FIM", "problem", "no way of fill-in-the-middle was found", NO_FIM_HINT)
         )
         raise FimUnavailable(told.found + "".join(tried), hint=told.hint)
+
+    def _require_order(self, order: Order) -> None:
+        if order in self.dialect.orders:
+            return
+        for check in self.checks:
+            if check.name == raw_check(order):
+                raise FimUnavailable(f"{check.name}: {check.found}", hint=check.hint)
+        raise FimUnavailable(
+            f"raw prompts in {order} order were not tried on this server",
+            hint=f'build the client from the configuration, or with fim_orders=("{order}",)',
+        )
+
+
+def raw_check(order: Order) -> str:
+    """Name the check of raw prompts in one order."""
+    return f"raw FIM in {order} order"
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +121,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         family: Sentinel family, or ``None`` to read it from the model's name.
         prefix_key: Chat field of the prefix.
         suffix_key: Chat field of the suffix.
+        orders: Orders of raw prompts that arms prescribe; each is tried by itself.
         n: Choices per request that the run will ask for.
     """
 
@@ -108,6 +132,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     family: str | None = None
     prefix_key: str = "prefix"
     suffix_key: str = "suffix"
+    orders: tuple[Order, ...] = ()
     n: int = 4
 
 

@@ -8,7 +8,7 @@ do is :mod:`evoselfcode.clients.probe`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from types import TracebackType
@@ -29,7 +29,7 @@ from evoselfcode.clients.options import (
 from evoselfcode.clients.sharing import Sharing
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.errors import CompletionFailed, EndpointRefused
-from evoselfcode.records import Completion, Failure, Fim, L2r, Prompt, Request, Sampling
+from evoselfcode.records import Completion, Failure, Fim, L2r, Order, Prompt, Request, Sampling
 from evoselfcode.wire import messages, retry
 from evoselfcode.wire.dialect import FimMode, endpoint
 
@@ -60,6 +60,7 @@ class OpenAICompletionClient:
         family: Sentinel family, where the model's name does not tell it.
         prefix_key: Chat field of the prefix.
         suffix_key: Chat field of the suffix.
+        fim_orders: Orders of raw sentinel prompts (``PSM``, ``SPM``) that will be asked for; the preflight tries each.
         timeout: Seconds for one attempt; ``None`` allows 120 s and a tenth of a second per new token.
         max_attempts: Attempts of one library call.
         http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
@@ -80,6 +81,7 @@ class OpenAICompletionClient:
         family: str | None = None,
         prefix_key: str = "prefix",
         suffix_key: str = "suffix",
+        fim_orders: Sequence[Order] = (),
         timeout: float | None = None,
         max_attempts: int = 5,
         http_client: Any = None,
@@ -92,6 +94,7 @@ class OpenAICompletionClient:
             family=family,
             prefix_key=prefix_key,
             suffix_key=suffix_key,
+            orders=tuple(fim_orders),
         )
         self._api_key = checked_key(api_key)
         self._timeout = timeout
@@ -102,6 +105,8 @@ class OpenAICompletionClient:
     @classmethod
     def from_config(cls, config: RunConfig) -> Self:
         """Build the client that a configuration describes."""
+        from evoselfcode.config import cells  # loaded by now
+
         api, fim = config.api, config.api.fim
         return cls(
             base_url=api.base_url,
@@ -112,6 +117,7 @@ class OpenAICompletionClient:
             family=fim.family,
             prefix_key=fim.prefix_key,
             suffix_key=fim.suffix_key,
+            fim_orders=sorted({cell.order for cell in cells(config).values() if cell.order}),
             timeout=api.timeout,
             max_attempts=api.max_attempts,
         )

@@ -24,6 +24,7 @@ from evoselfcode.clients.findings import (
     reads_like_chat,
 )
 from evoselfcode.clients.probe_fim import fill_in_the_middle
+from evoselfcode.clients.probe_orders import raw_orders
 from evoselfcode.errors import EndpointDown, EndpointRefused, UsageError
 from evoselfcode.records import Completion, Failure, L2r
 from evoselfcode.wire import sentinels, servers
@@ -48,6 +49,7 @@ def preflight(wish: Wish) -> Steps[Findings]:
     dialect = _first_guess(wish, listed, book)
     baseline, dialect = yield from _left_to_right(wish, dialect, book)
     dialect = yield from fill_in_the_middle(wish, dialect, baseline, book)
+    dialect = yield from raw_orders(wish, dialect, book)
     return Findings(dialect, tuple(book.checks), book.requests)
 
 

@@ -90,7 +90,7 @@ class _Trial(msgspec.Struct):
     @property
     def half(self) -> bool:
         """Whether the first suffix forced its middle and nothing speaks against the way."""
-        return self.verdict in ("open", "depends") and _forced(0, self.middles[0])
+        return self.verdict in ("open", "depends") and forced(0, self.middles[0])
 
 
 def fill_in_the_middle(wish: Wish, dialect: Dialect, baseline: str, book: Book) -> Steps[Dialect]:
@@ -176,7 +176,7 @@ def _judge(trial: _Trial, book: Book) -> None:
     if first == second:
         told = f"silently ignored: two suffixes that force different middles gave the same text {first!r:.60}"
         _give_up(trial, told, book)
-    elif _forced(0, first) and _forced(1, second):
+    elif forced(0, first) and forced(1, second):
         trial.verdict = "forced"
     elif trial.way.mode == "sentinel" and not trial.way.sure:
         # Any model's text depends on its prompt: for a guessed family that is no sign of fill-in-the-middle.
@@ -199,7 +199,7 @@ def _tell(trials: list[_Trial], dialect: Dialect, baseline: str, book: Book) -> 
             book.add(trial.way.name, "info", f"the middle is not what the suffix forces {trial.shown}")
 
 
-def _forced(number: int, text: str) -> bool:
+def forced(number: int, text: str) -> bool:
     """Say whether a middle is the one that the suffix forces: it ends so that the suffix joins."""
     line = text.partition("\n")[0]  # the stop string, cut here for servers that ignore it
     return line.strip().endswith(FORCED[number])

@@ -4,9 +4,11 @@
 :mod:`evoselfcode.config.load`; how problems are found and told is :mod:`evoselfcode.config.check`.
 """
 
-from evoselfcode.config.schema import RunConfig
+from evoselfcode.config.arms import Cell, cells, contrasts
+from evoselfcode.config.schema import RunConfig, arm_of
 from evoselfcode.config.sections import (
     Api,
+    Arm,
     Codegen,
     Filters,
     Fim,
@@ -21,6 +23,8 @@ from evoselfcode.config.sections import (
 
 __all__ = [
     "Api",
+    "Arm",
+    "Cell",
     "Codegen",
     "Filters",
     "Fim",
@@ -32,4 +36,7 @@ __all__ = [
     "Prompts",
     "RunConfig",
     "SaturationRules",
+    "arm_of",
+    "cells",
+    "contrasts",
 ]

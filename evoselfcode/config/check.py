@@ -9,15 +9,18 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from evoselfcode.config.arms import cells
 from evoselfcode.config.plain_yaml import SEE, Document, Path_, dotted, short
-from evoselfcode.config.rules import RULES
+from evoselfcode.config.rules import RULES, arm_name
 from evoselfcode.errors import ConfigError
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+MOST_ARMS = 64
 
 SEEDS = 2**31
 """Seeds that there are, from 0: the narrowest server takes 32 bits, some of them signed."""
@@ -53,9 +56,43 @@ def _struct(kind: type[T], data: object, path: Path_, document: Document) -> T |
             _complain_unknown(document, here, fields)
         elif isinstance(fields[key], type) and issubclass(fields[key], msgspec.Struct):
             values[key] = _struct(fields[key], value, here, document)
+        elif (item := _item_of_map(fields[key])) is not None:
+            if value is not None:  # as any section with nothing in it: the default stands
+                values[key] = _map(item, value, here, document)
         else:
             values[key] = _leaf(fields[key], value, here, document)
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in values:
+            document.complain((*path, field.name), f"is missing; {_meaning(fields[field.name])}")
+            return None
     return kind(**values)
+
+
+def _item_of_map(hint: Any) -> type[msgspec.Struct] | None:
+    """Return what a map from names to sections holds, or ``None`` if `hint` is no such map."""
+    inner = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    return get_args(inner)[1] if get_origin(inner) is dict else None
+
+
+def _map(item: type[msgspec.Struct], data: object, path: Path_, document: Document) -> dict[str, Any]:
+    """Check sections under names of the user's; one that is nothing is left out."""
+    if not isinstance(data, dict):
+        _complain(document, path, data, "a map of names")
+        return {}
+    made = {}
+    for name, value in data.items():
+        here = (*path, name if isinstance(name, str) else short(name))
+        trouble = arm_name(here[-1])
+        if trouble:
+            document.complain(here, trouble)
+        elif value is not None:
+            made[name] = _struct(item, value, here, document)
+    return made
+
+
+def _meaning(hint: Any) -> str:
+    allowed = _allowed(hint)
+    return f"one of {', '.join(sorted(allowed))}" if allowed else "set it"
 
 
 def _leaf(hint: Any, value: Any, path: Path_, document: Document) -> Any:
@@ -163,13 +200,46 @@ def _together(config: Any, document: Document) -> None:
             document.complain(("api", "fim", key), f"{getattr(fim, key)} is taken: every chat request carries it")
     if fim.prefix_key == fim.suffix_key:
         document.complain(("api", "fim", "suffix_key"), "is the same as api.fim.prefix_key; one would hide the other")
-    if namegen.temperature == 0 and namegen.n > 1:
-        document.complain(
-            ("namegen", "n"),
-            f"is {namegen.n} while namegen.temperature is 0: greedy draws are all the same, and vLLM refuses to make "
-            "several; set n: 1, or a temperature above 0",
-        )
+    _arms_together(config, document)
     if namegen.num_requests * namegen.n > SEEDS:
         document.complain(
             ("namegen", "num_requests"), f"times namegen.n is more than {SEEDS:,} draws; beyond it seeds repeat"
         )
+
+
+def _arms_together(config: Any, document: Document) -> None:
+    """Find arms that cannot be run as they are."""
+    arms, namegen, here = config.namegen.arms, config.namegen, ("namegen", "arms")
+    if not 1 <= len(arms) <= MOST_ARMS:
+        document.complain(here, f"has {len(arms)} arms, expected 1 to {MOST_ARMS}")
+    folded = [name.lower() for name in arms]
+    for name in arms:
+        if folded.count(name.lower()) > 1:
+            document.complain((*here, name), "differs from another arm by case only")
+    for name, cell in cells(config).items():
+        if cell.temperature == 0 and namegen.n > 1:
+            section = "namegen" if arms[name].temperature is None else f"namegen.arms.{name}"
+            document.complain(
+                ("namegen", "n"),
+                f"is {namegen.n} while {section}.temperature is 0: greedy draws are all the same, and vLLM "
+                "refuses to make several; set n: 1, or a temperature above 0",
+            )
+            break
+        if cell.mode == "L2R" and arms[name].suffix is not None:
+            document.complain((*here, name, "suffix"), "has no place in an L2R arm; take it out, or set mode: FIM")
+        _prompt_of(config, name, cell, document)
+
+
+def _prompt_of(config: Any, name: str, cell: Any, document: Document) -> None:
+    """Find a lever that its arm's prompt has no place for."""
+    at = ("namegen", "arms", name)
+    begins = cell.prefix.startswith(config.prompts.global_prefix)
+    for lever in {"topics", "used_names"} & set(cell.levers):
+        if not begins:
+            document.complain(
+                (*at, lever),
+                "needs a prompt that begins with prompts.global_prefix, which it goes into or behind; leave the prompt "
+                "of the arm out to have it built so",
+            )
+    if cell.first_words and not cell.prefix.rstrip(" ").endswith("def"):
+        document.complain((*at, "first_words"), "needs a prompt that ends in `def`, which the word goes behind")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from evoselfcode.config.arms import cells, contrasts
 
 if TYPE_CHECKING:
     from evoselfcode.config.schema import RunConfig
@@ -13,31 +16,30 @@ def remarks(config: RunConfig) -> list[str]:
     return [*_boundary(config), *_global_prefix(config), *_arms(config)]
 
 
-def _arm_prompts(config: RunConfig) -> dict[str, str]:
-    prompts = config.prompts
-    return {
-        "prompts.funcname.fim.prefix": prompts.funcname.fim.prefix_or(prompts.global_prefix),
-        "prompts.funcname.l2r.prompt": prompts.funcname.l2r.prompt_or(prompts.global_prefix),
-    }
-
-
 def _boundary(config: RunConfig) -> list[str]:
-    if config.prompts.boundary == "token":
-        return []
     found = []
-    prompt = _arm_prompts(config)["prompts.funcname.l2r.prompt"]
-    if prompt.endswith(" ") and config.api.base_url != "local:":
+    literal = {
+        name: cell for name, cell in cells(config).items() if cell.boundary == "literal" and not cell.first_words
+    }
+    after_space = [name for name, cell in literal.items() if not cell.fim and cell.prefix.endswith(" ")]
+    if after_space and config.api.base_url != "local:":
         found.append(
-            "the L2R prompt ends in a space: byte-pair models put the space into a name's first token, so the L2R "
-            "arm is handicapped by the prompt, not by the mode\nhint: prompts.boundary: token strips it in both arms"
+            f"{_prompts(after_space)} in a space: byte-pair models put the space into a name's first token, so the arm "
+            "is handicapped by the prompt, not by the mode\nhint: prompts.boundary: token strips it in all arms"
         )
-    if not prompt[-1:].isspace() and any(not stop.strip(" ") for stop in config.namegen.stop):
+    bare = [name for name, cell in literal.items() if not cell.prefix[-1:].isspace()]
+    if bare and any(not stop.strip(" ") for stop in config.namegen.stop):
         found.append(
-            "namegen.stop contains a space and the L2R prompt does not end in white space: a name whose first token "
-            "begins with a space ends before it begins\nhint: take the space out of namegen.stop, or set "
-            "prompts.boundary: token"
+            f"namegen.stop contains a space and {_prompts(bare)} in no white space: a name whose first token begins "
+            "with a space ends before it begins\nhint: take the space out of namegen.stop, or set prompts.boundary: "
+            "token"
         )
     return found
+
+
+def _prompts(arms: Iterable[str]) -> str:
+    names = list(arms)
+    return f"the {names[0]} prompt ends" if len(names) == 1 else f"the prompts of {', '.join(names)} end"
 
 
 def _global_prefix(config: RunConfig) -> list[str]:
@@ -57,10 +59,24 @@ def _global_prefix(config: RunConfig) -> list[str]:
 
 
 def _arms(config: RunConfig) -> list[str]:
-    prefix, prompt = _arm_prompts(config).values()
-    if prefix == prompt:
-        return []
-    return [
-        "the two arms differ in more than the mode: the FIM prefix and the L2R prompt are not the same text\nhint: "
-        "make them equal, or read the comparison as one of prompts"
+    """Say which comparisons are of more than one factor."""
+    arms = cells(config)
+    pairs = contrasts(arms)
+    found = [
+        f"the arms {a} and {b} differ in more than one factor: {', '.join(factors)}\nhint: make all but one equal, or "
+        "read the comparison as one of all of them together"
+        for (a, b), factors in pairs.items()
+        if len(factors) > 1
     ]
+    found += [
+        f"the arms {a} and {b} ask for the same\nhint: vary a factor in one of them, or keep them as an A/A test"
+        for (a, b), factors in pairs.items()
+        if not factors
+    ]
+    alone = [name for name in arms if len(arms) > 2 and not any(name in pair for pair in pairs)]
+    found += [
+        f"the arm {name} differs from every other in more than one factor, so it is compared with none\nhint: add an "
+        "arm between them"
+        for name in alone
+    ]
+    return found

@@ -82,9 +82,20 @@ def folder(path: str) -> str | None:
     return f"{short(path)} contains a NUL" if "\0" in path else None
 
 
-def template(text: str) -> str | None:
-    """Check the code template."""
-    return None if "{func_name}" in text else "has no {func_name}"
+def holds(placeholder: str) -> Callable[[str], str | None]:
+    """Make a rule for a text that something is filled into."""
+    return lambda text: None if placeholder in text else f"has no {placeholder}"
+
+
+def arm_name(name: str) -> str | None:
+    """Check the name of an arm."""
+    if not _ARM.fullmatch(name):
+        return "names an arm; expected at most 24 letters, digits, _, + or -, the first a letter or digit"
+    return f"{name} is taken: reports say it of two arms" if name.lower() in _TAKEN else None
+
+
+_ARM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,23}")
+_TAKEN = ("both", "equivalent", "undecided")
 
 
 def regex(pattern: str) -> str | None:
@@ -127,6 +138,8 @@ RULES: dict[Path_, Callable[[Any], str | None]] = {
     ("api", "api_key"): api_key,
     ("filters", "name_regex"): regex,
     ("output", "dir"): folder,
-    ("prompts", "codegen", "template"): template,
+    ("prompts", "codegen", "template"): holds("{func_name}"),
+    ("prompts", "topic_prefix"): holds("{topic}"),
+    ("prompts", "used_name"): holds("{func_name}"),
 }
 """The rule of each key that has one."""

@@ -7,6 +7,7 @@ From the definitions here and in :mod:`evoselfcode.config.sections` come the val
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -99,6 +100,12 @@ NEUTRAL = frozenset(
     }
 )
 """Settings that do not change what the names stage draws and keeps; everything else is in the fingerprint."""
+
+
+def arm_of(key: str) -> str | None:
+    """Return the arm that a key path is a setting of, or ``None``."""
+    found = re.match(r"namegen\.arms\.([^.]+)\.", key)
+    return found[1] if found else None
 
 
 def flatten(document: Mapping[str, Any], before: str = "") -> dict[str, Any]:

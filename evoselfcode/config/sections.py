@@ -26,6 +26,8 @@ FamilyKey = Literal[
 
 _Positive = Annotated[float, Meta(gt=0)]
 _Share = Annotated[float, Meta(gt=0, le=1)]
+_Temperature = Annotated[float, Meta(ge=0, le=2)]
+_Text = Annotated[str, Meta(min_length=1)]
 _Count = Annotated[int, Meta(ge=1)]
 
 
@@ -152,11 +154,73 @@ class Prompts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "spaces, because byte-pair models put the space into a name's first token."
         ),
     ] = "literal"
+    topic_prefix: Annotated[
+        str,
+        Meta(description="What global_prefix becomes in an arm with topics; {topic} is filled in."),
+    ] = "This is an algorithm function about {topic}.\n\n"
+    used_name: Annotated[
+        str,
+        Meta(description="How a name that is taken is shown, in an arm with used_names; {func_name} is filled in."),
+    ] = "def {func_name}(...):\n    ...\n\n\n"
     funcname: Funcname = Funcname()
     codegen: Codegen = Codegen()
 
 
 _Stop = Annotated[str, Meta(min_length=1)]
+
+
+ArmMode = Literal["FIM", "FIM-PSM", "FIM-SPM", "L2R"]
+"""How an arm asks: by the way of FIM that the server honours, by raw sentinels in one order, or left-to-right."""
+
+_Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9]*$", max_length=30)]
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One named arm: how it asks, and in what it departs from the settings of the run; null takes those."""
+
+    mode: Annotated[
+        ArmMode,
+        Meta(
+            description="FIM asks in the way that the server honours; FIM-PSM and FIM-SPM by a raw prompt with the "
+            "model's sentinels in this order (prefix, suffix, middle, or suffix first); L2R asks for what follows."
+        ),
+    ]
+    prefix: Annotated[
+        str | None,
+        Meta(description="Text before the name; null is prompts.funcname.fim.prefix, or prompts.funcname.l2r.prompt."),
+    ] = None
+    suffix: Annotated[
+        str | None, Meta(description="Text after the name; null is prompts.funcname.fim.suffix. None with L2R.")
+    ] = None
+    boundary: Annotated[Literal["literal", "token"] | None, Meta(description="Null is prompts.boundary.")] = None
+    temperature: Annotated[_Temperature | None, Meta(description="Null is namegen.temperature.")] = None
+    top_p: Annotated[_Share | None, Meta(description="Null is namegen.top_p.")] = None
+    topics: Annotated[
+        _Text | None,
+        Meta(
+            description="Ask about the topics of a tree in turn: `builtin`, or a YAML file of your own. "
+            "prompts.topic_prefix takes the place of global_prefix.",
+        ),
+    ] = None
+    first_words: Annotated[
+        tuple[_Word, ...],
+        Meta(max_length=1000, description="Words that the names are to begin with, in turn; none leaves it open."),
+    ] = ()
+    used_names: Annotated[
+        _Text | None,
+        Meta(
+            description="Show names that are taken: a JSONL file with `func_name`, such as the combined_raw.jsonl or "
+            "selected.jsonl of an earlier run.",
+        ),
+    ] = None
+    used_names_shown: Annotated[
+        int, Meta(ge=1, le=64, description="How many of used_names a prompt shows, chosen anew for each request.")
+    ] = 8
+
+
+def default_arms() -> dict[str, Arm]:
+    """Return the two arms that are run if none are named."""
+    return {"FIM": Arm(mode="FIM"), "L2R": Arm(mode="L2R")}
 
 
 class SaturationRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,6 +255,13 @@ class Namegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tuple[_Stop, ...], Meta(max_length=16, description="Strings that end a draw; not part of its text.")
     ] = ("(", " ", "\n")
     saturation: SaturationRules = SaturationRules()
+    arms: Annotated[
+        dict[str, Arm],
+        Meta(
+            description="The arms of the comparison, each a name and what is its own; they take turns and ask equally "
+            "often. An arm that is null is left out."
+        ),
+    ] = msgspec.field(default_factory=default_arms)
     weaklist: Annotated[tuple[str, ...], Meta(description="Names that are dropped, compared exactly.")] = WEAK_NAMES
     logprobs: Annotated[bool, Meta(description="Ask for each name's log-probability, where the server gives it.")] = (
         True

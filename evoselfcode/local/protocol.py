@@ -165,13 +165,18 @@ def parse(body: bytes, type_: type[_Body]) -> _Body:
 
 
 def as_prompt(text: str, suffix: str | None) -> Prompt:
-    """Read a prompt as a FIM model does: from `suffix`, or from raw sentinels in the order prefix, suffix, middle."""
+    """Read a prompt as a FIM model does: from `suffix`, or from raw sentinels in either order."""
     if suffix:
         return Fim(text, suffix)
     if text.startswith(FIM_PREFIX):
         prefix, has_suffix, rest = text.removeprefix(FIM_PREFIX).partition(FIM_SUFFIX)
         after, has_middle, begun = rest.partition(FIM_MIDDLE)
         if has_suffix and has_middle:
+            return Fim(prefix + begun, after)
+    if text.startswith(FIM_SUFFIX):
+        after, has_prefix, rest = text.removeprefix(FIM_SUFFIX).partition(FIM_PREFIX)
+        prefix, has_middle, begun = rest.partition(FIM_MIDDLE)
+        if has_prefix and has_middle:
             return Fim(prefix + begun, after)
     return L2r(text)
 

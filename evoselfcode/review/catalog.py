@@ -15,7 +15,7 @@ import msgspec
 
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.errors import StorageError, UsageError
-from evoselfcode.storage import JOURNAL, Damage, Entry, jsonl, read_once
+from evoselfcode.storage import JOURNAL, Damage, Entry, read_once, read_rows
 
 SOURCES = ("selected.jsonl", "combined_raw.jsonl")
 """Where the names come from: the first of these files that is there."""
@@ -140,15 +140,7 @@ def _enter(names: dict[str, Name], func_name: str) -> Name:
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    decoder = msgspec.json.Decoder(_Row)
-
-    def decode(document: bytes) -> _Row | None:
-        try:
-            return decoder.decode(document)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-
-    for number, row in enumerate(jsonl.read_as(path, decode, unframe=bytes.strip), 1):
+    for number, row in enumerate(read_rows(path, _Row), 1):
         if isinstance(row, Damage):
             raise StorageError(
                 f"{path} line {number} is no row with a func_name",

@@ -5,7 +5,7 @@ from evoselfcode.storage.folder import JOURNAL, MANIFEST, RunFolder, take_lock
 from evoselfcode.storage.journal import DUPLICATE, Draw, Entry, Journal, draw_of, make_entry, read_entries, read_once
 from evoselfcode.storage.jsonl import Damage
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
-from evoselfcode.storage.views import write_rows
+from evoselfcode.storage.views import read_rows, write_rows
 
 __all__ = [
     "DUPLICATE",
@@ -23,6 +23,7 @@ __all__ = [
     "read_entries",
     "read_manifest",
     "read_once",
+    "read_rows",
     "take_lock",
     "write_manifest",
     "write_rows",

@@ -63,6 +63,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         failures: Kinds of the attempts that failed on the way.
         usage: Tokens as counted by the server.
         model: The model as named by the server.
+        topic: What it asked about, where its arm has topics.
         draws: The choices, in the server's order.
         failure: Why the request was given up.
         at: When it settled: Unix time in seconds, to the millisecond; ``None`` in journals that did not note it.
@@ -78,6 +79,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     failures: tuple[FailureKind, ...] = ()
     usage: Usage = Usage()
     model: str | None = None
+    topic: str | None = None
     draws: tuple[Draw, ...] = ()
     failure: Failure | None = None
     at: float | None = None
@@ -98,6 +100,7 @@ def make_entry(outcome: Outcome, draws: tuple[Draw, ...], at: float | None = Non
         failures=outcome.failures,
         usage=Usage() if isinstance(result, Failure) else result.usage,
         model=None if isinstance(result, Failure) else result.model,
+        topic=request.topic,
         draws=draws,
         failure=failure,
         at=None if at is None else round(at, 3),

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from evoselfcode.records import Order
+
 FimMode = Literal["suffix", "chat", "sentinel", "infill", "vendor", "ollama", "none"]
 """How FIM is asked for.
 
@@ -35,7 +37,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         model: The model name to send.
         fim: How FIM is asked for.
         l2r: How L2R is asked for.
-        family: Sentinel family (a name of :data:`evoselfcode.wire.sentinels.FAMILIES`), for ``sentinel``.
+        family: Sentinel family (a name of :data:`evoselfcode.wire.sentinels.FAMILIES`), for raw prompts.
+        orders: Orders of raw sentinel prompts that were tried and work.
         prefix_key: Body field of the prefix in ``chat`` mode.
         suffix_key: Body field of the suffix in ``chat`` mode.
         max_n: Most choices that one HTTP request may ask for; ``None`` if no limit is known.
@@ -51,6 +54,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     fim: FimMode = "suffix"
     l2r: L2rMode = "completions"
     family: str | None = None
+    orders: tuple[Order, ...] = ()
     prefix_key: str = "prefix"
     suffix_key: str = "suffix"
     max_n: int | None = None

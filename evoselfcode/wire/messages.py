@@ -41,7 +41,9 @@ def call(request: Request, dialect: Dialect, where: Endpoint, *, ids: list[int] 
 
 
 def _mode(request: Request, dialect: Dialect) -> FimMode | L2rMode:
-    return dialect.fim if isinstance(request.prompt, Fim) else dialect.l2r
+    if isinstance(request.prompt, Fim):
+        return dialect.fim if request.prompt.order is None else "sentinel"
+    return dialect.l2r
 
 
 def _shape(request: Request, dialect: Dialect) -> Literal["openai", "infill", "ollama"]:

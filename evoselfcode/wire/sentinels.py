@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from evoselfcode.errors import PromptError
-from evoselfcode.records import Fim
+from evoselfcode.records import Fim, Order
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         suffix: What stands before the suffix text.
         middle: What stands before the middle, that is at the end of the prompt.
         order: ``PSM`` is prefix, suffix, middle; ``SPM`` is suffix, prefix, middle.
+        other: The other order, as what stands before, between and after its two texts: ``exchanged`` puts the two parts
+            the other way round, as llama.cpp's ``--spm-infill`` does for any model; ``None`` where there is no other.
         stops: Strings that end a middle, besides the sentinels themselves; the likeliest first.
         stop_ids: Token ids that end a middle, for servers that take them: a stop *string* never matches a token
             that the server hides from the text.
@@ -41,12 +43,17 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     suffix: str
     middle: str
-    order: Literal["PSM", "SPM"] = "PSM"
+    order: Order = "PSM"
+    other: tuple[str, str, str] | Literal["exchanged"] | None = "exchanged"
     stops: tuple[str, ...] = ()
     stop_ids: tuple[int, ...] = ()
     ids: tuple[int, int, int] | None = None
     models: tuple[str, ...]
     source: str
+
+    def takes(self, order: Order) -> bool:
+        """Say whether a prompt can be written in this order."""
+        return order == self.order or self.other is not None
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -103,6 +110,7 @@ _TABLE = (
         prefix="<fim-prefix>",
         suffix="<fim-suffix>",
         middle="<fim-middle>",
+        other=("<fim-prefix><fim-suffix>", "<fim-middle>", ""),
         stops=("<|endoftext|>",),
         models=(r"santacoder",),
         source="bigcode-evaluation-harness santacoder_fim.py",
@@ -122,6 +130,7 @@ _TABLE = (
         prefix="<fim_prefix>",
         suffix="<fim_suffix>",
         middle="<fim_middle>",
+        other=("<fim_prefix><fim_suffix>", "<fim_middle>", ""),
         stops=("<|endoftext|>", "<file_sep>", "<repo_name>"),
         models=(r"starcoder", r"stable[-_]?code", r"refact[-_]1[._]6"),
         source="bigcode-evaluation-harness; stable-code-3b and Refact-1.6B-fim model cards",
@@ -131,6 +140,7 @@ _TABLE = (
         prefix="<PRE> ",
         suffix=" <SUF>",
         middle=" <MID>",
+        other=("<PRE> <SUF>", " <MID> ", ""),
         stops=("<EOT>",),
         models=(r"code[-_]?llama(?!.*(34b|python|70b.*instruct))",),
         source="codellama llama/generation.py",
@@ -151,6 +161,7 @@ _TABLE = (
         middle="",
         order="SPM",
         stops=("</s>",),
+        other=None,
         ids=(1, 13, 11),
         models=(r"^(?!.*mamba).*codestral[-_:]22b",),
         source="mistral-common 1.13 instruct.py, tokenizer v3",
@@ -162,6 +173,7 @@ _TABLE = (
         middle="",
         order="SPM",
         stops=("</s>",),
+        other=None,
         ids=(1, 16, 14),
         models=(r"^(?!.*mamba).*codestral",),
         source="mistral-common 1.13 instruct.py, tekken tokenizer",
@@ -199,6 +211,7 @@ _TABLE = (
         suffix="<|user|>\n###PATH:main.py\n###LANGUAGE:Python\n###MODE:BLOCK\n<|code_suffix|>",
         middle="<|code_middle|><|assistant|>\n",
         order="SPM",
+        other=None,
         stops=("<|endoftext|>", "<|observation|>"),
         models=(r"codegeex[-_]?4",),
         source="CodeGeeX4 guides/Infilling_guideline.md",
@@ -241,10 +254,11 @@ def family_of(model: str) -> Family | None:
 
 
 def render(family: Family, prompt: Fim) -> str:
-    """Write `prompt` as the raw text that the family was trained on.
+    """Write `prompt` as the raw text that the family was trained on, or in the order that the prompt prescribes.
 
     Raises:
-        PromptError: The user's text contains one of the family's special tokens: the model would read it as such.
+        PromptError: The user's text contains one of the family's special tokens: the model would read it as such. Or
+            the family has no such order.
     """
     for part in (prompt.prefix, prompt.suffix):
         for token in family.reserved:
@@ -253,8 +267,14 @@ def render(family: Family, prompt: Fim) -> str:
                     f"the prompt contains {token!r}, which {family.name} models read as a special token",
                     hint="take it out of the prompt: nothing can quote it",
                 )
+    order = prompt.order or family.order
+    if not family.takes(order):
+        raise PromptError(f"{family.name} prompts are written in {family.order} order only")
+    first, second = (prompt.prefix, prompt.suffix) if order == "PSM" else (prompt.suffix, prompt.prefix)
+    if order != family.order and isinstance(family.other, tuple):
+        return family.other[0] + first + family.other[1] + second + family.other[2]
     before, after = family.prefix + prompt.prefix, family.suffix + prompt.suffix
-    return (before + after if family.order == "PSM" else after + before) + family.middle
+    return (before + after if order == "PSM" else after + before) + family.middle
 
 
 def render_ids(family: Family, prefix_ids: Sequence[int], suffix_ids: Sequence[int]) -> list[int]:

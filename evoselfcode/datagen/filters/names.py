@@ -33,22 +33,36 @@ LONGEST = 255
 """Letters of a name that ``filters.name_regex`` is asked about: a pattern may take time that grows with the text."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GOES_ON = re.compile(r"[A-Za-z0-9_]+")
+_BEGUN = re.compile(r"(?<![A-Za-z0-9_])def[ \t]+([A-Za-z_][A-Za-z0-9_]*)\Z")
 _KEYWORDS = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 _BUILTINS = frozenset(dir(builtins))
 
 
 def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
-    """Read a name off a choice: the longest identifier that the text begins with, leading white space aside."""
-    found = _IDENTIFIER.match(choice.text.lstrip())
+    """Read a name off a choice: the longest identifier that the text begins with, leading white space aside.
+
+    Where the prompt ends within a name (``def compute_``), the text goes on with it and the two are the name; a text
+    that adds nothing gives none.
+    """
+    begun = begun_name(request.before)
+    found = _GOES_ON.match(choice.text) if begun else _IDENTIFIER.match(choice.text.lstrip())
     return Candidate(
         arm=request.arm,
         number=request.number,
         index=index,
-        text=found.group() if found else "",
+        text=begun + found.group() if found else "",
         raw_text=choice.text,
         finish_reason=choice.finish_reason,
         logprob=choice.logprob,
+        begun=begun if found else "",
     )
+
+
+def begun_name(before: str) -> str:
+    """Return the beginning of a name that a prompt ends in, or ``""``."""
+    found = _BEGUN.search(before, max(0, len(before) - LONGEST))
+    return found[1] if found else ""
 
 
 def canonical(name: str) -> str:
@@ -104,6 +118,8 @@ def _leaks(candidate: Candidate) -> bool:
 
 def _rest(candidate: Candidate) -> str:
     """Return what follows the identifier."""
+    if candidate.begun:
+        return candidate.raw_text[len(candidate.text) - len(candidate.begun) :]
     return candidate.raw_text.lstrip()[len(candidate.text) :]
 
 

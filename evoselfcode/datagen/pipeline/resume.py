@@ -7,20 +7,26 @@ refuses to know how the rest is asked: that is :mod:`evoselfcode.datagen.pipelin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import msgspec
 
 from evoselfcode.clients import Findings
-from evoselfcode.config import RunConfig
-from evoselfcode.datagen.pipeline.stage import Stage
-from evoselfcode.errors import RunMismatch
+from evoselfcode.config import RunConfig, arm_of
+from evoselfcode.errors import FimUnavailable, RunMismatch
 from evoselfcode.storage import Entry, Manifest, RunFolder, read_entries
 
 
-def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, config: RunConfig) -> None:
+def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, now: dict[str, Any]) -> None:
     """Refuse to mix rows of different settings in one folder. A folder without rows takes any settings.
+
+    An arm more than the run had is welcome: no other arm's draws depend on it.
+
+    Args:
+        folder: The run's folder.
+        manifest: How the rows in it were asked for.
+        now: The fingerprint of today's settings.
 
     Raises:
         RunMismatch: A setting that changes results is another one now; each is named with both values.
@@ -33,8 +39,9 @@ def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, config: 
             f"{folder.path} holds a journal and no manifest, so its settings are not known",
             hint="use --new-run to set it aside and begin anew, or put manifest.json back",
         )
-    now, then = config.fingerprint(), manifest.fingerprint
-    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key)]
+    then = _as_known_now(manifest.fingerprint)
+    asked = {arm_of(key) for key in then}  # and None, for what is no setting of an arm
+    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key) and arm_of(key) in asked]
     if changed:
         lines = [f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in changed]
         raise RunMismatch(
@@ -43,31 +50,40 @@ def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, config: 
         )
 
 
+def _as_known_now(then: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an earlier run, with the default of each that its version did not know."""
+    named = any(map(arm_of, then))
+    return {key: value for key, value in RunConfig().fingerprint().items() if not (named and arm_of(key))} | then
+
+
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def recalled_findings(manifest: Manifest, config: RunConfig, base_url: str, arms: Iterable[str]) -> Findings | None:
-    """Return what the earlier preflight found, or ``None`` if it must be run again.
+def recalled_findings(manifest: Manifest, require: Callable[[Findings], None]) -> Findings | None:
+    """Return what an earlier preflight of this server found, or ``None`` if it must be run again.
 
-    It must where the server or a setting that steers the preflight is another, where no way of FIM was found and
-    FIM is wanted (the server may have been mended), and where the record is of another version.
+    It must where no way of FIM was found and FIM is wanted (the server may have been mended), and where the record is
+    of another version.
+
+    Args:
+        manifest: What the earlier run wrote down.
+        require: Refuses findings that do not serve today's arms.
     """
-    if manifest.base_url != base_url or manifest.fingerprint != config.fingerprint():
-        return None
     try:
         findings = msgspec.convert(manifest.preflight, Findings)
-    except msgspec.ValidationError:
+        require(findings)
+    except (msgspec.ValidationError, FimUnavailable):
         return None
-    return None if "FIM" in arms and findings.dialect.fim == "none" else findings
+    return findings
 
 
 _KEY = re.compile(r"[0-9a-f]{32}(\.[0-9-]+)?", re.ASCII)
 
 
-def entries_of(stage: Stage[Any], folder: RunFolder) -> Iterator[Entry | None]:
-    """Yield the entries that `stage` wrote into `folder`, and ``None`` for each line that is of no use to it.
+def entries_of(stage: str, arms: Container[str], folder: RunFolder) -> Iterator[Entry | None]:
+    """Yield the entries that a stage wrote into `folder`, and ``None`` for each line that is of no use to it.
 
     Such a line is damaged, or its entry is of another stage, arm or version.
 
@@ -75,7 +91,7 @@ def entries_of(stage: Stage[Any], folder: RunFolder) -> Iterator[Entry | None]:
         StorageError: The journal cannot be read.
     """
     for entry in read_entries(folder.journal):
-        ours = isinstance(entry, Entry) and entry.stage == stage.name and entry.arm in stage.arms
+        ours = isinstance(entry, Entry) and entry.stage == stage and entry.arm in arms
         yield entry if ours and isinstance(entry, Entry) and _KEY.fullmatch(entry.key) else None
 
 

@@ -6,22 +6,20 @@ asks (:class:`evoselfcode.datagen.pipeline.stage.Stage`) and how progress is sho
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
-import msgspec
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.provenance import manifest_of, now
 from evoselfcode.datagen.pipeline.resume import (
     entries_of,
     is_settled,
@@ -30,13 +28,13 @@ from evoselfcode.datagen.pipeline.resume import (
     remember,
 )
 from evoselfcode.datagen.pipeline.saturating import Saturating
-from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, judged, requests
+from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Gate, Meter, Stop
 from evoselfcode.errors import EndpointRefused, Interrupted
 from evoselfcode.finishing import finished
-from evoselfcode.records import Arm, Request
+from evoselfcode.records import Request
 from evoselfcode.storage import (
     Entry,
     Journal,
@@ -48,9 +46,6 @@ from evoselfcode.storage import (
     write_rows,
 )
 
-LIBRARIES = ("evoselfcode", "httpx", "anyio", "msgspec")
-"""Packages whose versions the manifest records."""
-
 FIRST_REFUSALS = 100
 """Requests of one process that may be given up before any is answered; then the run ends: nothing would come of it."""
 
@@ -60,7 +55,7 @@ async def run_stage(
     client: OpenAICompletionClient,
     config: RunConfig,
     *,
-    arms: Iterable[Arm] | None = None,
+    arms: Iterable[str] | None = None,
     new_run: bool = False,
     stop: Stop | None = None,
     report: Report = lambda summary, gate: None,
@@ -71,7 +66,7 @@ async def run_stage(
         stage: The stage.
         client: The client to ask with.
         config: The configuration.
-        arms: The arms to run; all of the stage's if left out.
+        arms: The arms to run; all of the configuration's if left out.
         new_run: Set the run that is there aside and begin anew.
         stop: Ends the run early; what is in flight is awaited.
         report: Shows progress.
@@ -79,19 +74,20 @@ async def run_stage(
     Raises:
         Interrupted: `stop` came before the end; running again resumes.
         RunMismatch: The folder holds a run with other settings, or another process writes in it.
-        FimUnavailable: The FIM arm was asked for and no way of FIM works.
+        UsageError: There is no such arm.
+        FimUnavailable: An arm fills in the middle and no way of that works.
         EndpointError: The endpoint is down, or refuses every request.
         StorageError: A file cannot be read or written.
 
     Cancelled: what was judged is committed, the views show it, and the manifest says ``stopped``.
     """
-    chosen = tuple(dict.fromkeys(arms or stage.arms))  # an arm named twice is one: its requests have the same keys
+    chosen = chosen_arms(stage.arms(config), arms)
     with RunFolder(Path(config.output.dir) / stage.name) as folder:
         run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)  # may refuse: before a file moves
         if new_run:
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
-        refuse_other_settings(folder, manifest, config)
+        refuse_other_settings(folder, manifest, run.fingerprint)
         return await run.run(manifest)
 
 
@@ -103,7 +99,7 @@ class _Run:
         stage: Stage[Any],
         client: OpenAICompletionClient,
         config: RunConfig,
-        arms: tuple[Arm, ...],
+        arms: tuple[str, ...],
         folder: RunFolder,
         stop: Stop,
         report: Report,
@@ -115,12 +111,13 @@ class _Run:
         self._folder = folder
         self._stop = stop
         self._report = report
-        self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms}
-        self._saturating = Saturating(config, stage.arms, stage.name_of)
+        self.fingerprint = config.fingerprint() | stage.inputs(config)
+        self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms(config)}
+        self._saturating = Saturating(config, stage.arms(config), stage.name_of)
         self._settled: set[bytes] = set()
         self._open: Counter[str] = Counter()
         self._answered = False
-        self._started = _now()
+        self._started = now()
         self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
 
     async def run(self, manifest: Manifest | None) -> Summary:
@@ -152,9 +149,15 @@ class _Run:
         return self._summary
 
     def _recall(self, manifest: Manifest) -> None:
-        findings = recalled_findings(manifest, self._config, self._client.base_url, self._arms)
+        if manifest.base_url != self._client.base_url or manifest.fingerprint != self.fingerprint:
+            return
+        findings = recalled_findings(manifest, partial(self._require, self._arms))
         if findings is not None:
             self._use(findings)
+
+    def _require(self, arms: Iterable[str], findings: Findings) -> None:
+        for arm in arms:
+            self._stage.require(self._config, arm, findings)
 
     def _use(self, findings: Findings) -> None:
         self._client.use(findings)
@@ -162,13 +165,16 @@ class _Run:
 
     async def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
-        for entries in stretches(entries_of(self._stage, self._folder)):
+        for entries in stretches(self._entries()):
             await breathe(self._stop)
             for entry in entries:
                 if entry is None:
                     self._summary.damaged += 1
                 elif remember(self._settled, entry.key):
                     self._recount(entry)
+
+    def _entries(self) -> Iterator[Entry | None]:
+        return entries_of(self._stage.name, self._judges, self._folder)
 
     def _recount(self, entry: Entry) -> None:
         self._count(entry, resumed=True)
@@ -213,8 +219,7 @@ class _Run:
     async def _ask(self, connection: Connection, began: float) -> None:
         findings = connection.findings
         self._use(findings)
-        if "FIM" in self._arms:
-            findings.require_fim()
+        self._require(self._arms, findings)
         await self._count_plan(findings)
         self._write_manifest("running")
         self._summary.sent = True
@@ -236,10 +241,10 @@ class _Run:
                 async for batch in batches:
                     self._take(journal, batch)
                     self._expect()
-                    now = anyio.current_time()
-                    if journal.due(now):
-                        await finished(anyio.to_thread.run_sync(journal.commit, now))
-                    self._summary.seconds = now - began
+                    moment = anyio.current_time()
+                    if journal.due(moment):
+                        await finished(anyio.to_thread.run_sync(journal.commit, moment))
+                    self._summary.seconds = moment - began
                     self._report(self._summary, gate.statistics())
         finally:
             await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
@@ -271,30 +276,13 @@ class _Run:
             self._write_manifest(state)
 
     def _write_views(self) -> None:
-        entries = (entry for entry in entries_of(self._stage, self._folder) if entry is not None)
-        for name, rows in self._stage.views(entries).items():
+        entries = (entry for entry in self._entries() if entry is not None)
+        for name, rows in self._stage.views(self._config, entries).items():
             write_rows(self._folder.path / name, rows)
             self._summary.files[name] = len(rows)
 
     def _write_manifest(self, state: str) -> None:
-        meter, findings = self._summary.meter, self._summary.findings
-        write_manifest(
-            self._folder.manifest,
-            Manifest(
-                stage=self._stage.name,
-                versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-                fingerprint=self._config.fingerprint(),
-                config=self._config.to_public(),
-                base_url=self._client.base_url,
-                preflight=msgspec.to_builtins(findings),
-                started=self._started,
-                updated=_now(),
-                state=state,
-                counts=meter.counts(),
-                ended_early=self._summary.saturated,
-            ),
+        manifest = manifest_of(
+            self._config, self.fingerprint, self._client.base_url, self._summary, started=self._started, state=state
         )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        write_manifest(self._folder.manifest, manifest)

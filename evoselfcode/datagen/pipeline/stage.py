@@ -15,11 +15,11 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from evoselfcode.clients import Connection, OpenAICompletionClient
+from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
 from evoselfcode.engine import Gate, Stop, outcomes
+from evoselfcode.errors import UsageError
 from evoselfcode.records import (
-    Arm,
     Candidate,
     Choice,
     Completion,
@@ -52,25 +52,29 @@ class Stage(Generic[Row]):
 
     Attributes:
         name: Its name; the folder of its files below ``output.dir``.
-        arms: Its arms.
+        arms: The names of its arms.
         n: Choices per request.
         plan: Yields the requests of an arm for a model, lazily.
+        inputs: Returns what identifies the content of each file that a plan reads; it counts as a setting.
+        require: Refuses an arm that a server cannot serve, as a preflight found it.
         parse: Makes a candidate of a choice, given its request and index.
         judge: Builds the judge of one arm.
         name_of: Returns what a draw counts as when names are counted, or ``None`` if a gate dropped it.
         row: Shows a kept draw of an arm.
-        views: Makes the rows of each file from the journal's entries.
+        views: Makes the rows of each file from the configuration and the journal's entries.
     """
 
     name: str
-    arms: tuple[Arm, ...]
+    arms: Callable[[RunConfig], tuple[str, ...]]
     n: Callable[[RunConfig], int]
-    plan: Callable[[RunConfig, str, Arm], Iterator[Request]]
+    plan: Callable[[RunConfig, str, str], Iterator[Request]]
+    inputs: Callable[[RunConfig], dict[str, str]]
+    require: Callable[[RunConfig, str, Findings], None]
     parse: Callable[[Request, int, Choice], Candidate]
     judge: Callable[[RunConfig], Judge]
     name_of: Callable[[Draw], str | None]
     row: Callable[[str, Draw], Row]
-    views: Callable[[Iterable[Entry]], dict[str, list[Row]]]
+    views: Callable[[RunConfig, Iterable[Entry]], dict[str, list[Row]]]
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,21 @@ def request_key(stage: str, arm: str, prompt: Prompt, sampling: Sampling, number
     return blake2b(_encode((stage, arm, prompt, sampling, number, model)), digest_size=16).hexdigest()
 
 
+def chosen_arms(known: tuple[str, ...], wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the arms to run, each once: the requests of an arm that is named twice have the same keys.
+
+    Raises:
+        UsageError: There is no such arm.
+    """
+    folded = {name.lower(): name for name in known}
+    unknown = [name for name in wanted or () if name.lower() not in folded]
+    if unknown:
+        raise UsageError(f"there is no arm {unknown[0]}", hint=f"namegen.arms has {', '.join(known)}")
+    return tuple(dict.fromkeys(folded[name.lower()] for name in wanted or known))
+
+
 def requests(
-    stage: Stage[Row], config: RunConfig, connection_model: str, max_n: int | None, arms: Iterable[Arm]
+    stage: Stage[Row], config: RunConfig, connection_model: str, max_n: int | None, arms: Iterable[str]
 ) -> Iterator[Request]:
     """Yield the requests of all arms in turn, split where the server gives fewer choices than ``n``.
 
@@ -155,12 +172,11 @@ def _judge(stage: Stage[Row], judge: Judge, outcome: Outcome) -> tuple[Draw, ...
 
 
 async def in_memory(
-    stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: Arm
+    stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: str
 ) -> AsyncGenerator[list[Judged], None]:
     """Run one arm without a folder: connect, ask, judge, yield. May be left at any time."""
     async with client.connect(n=stage.n(config)) as connection:
-        if arm == "FIM":
-            connection.findings.require_fim()
+        stage.require(config, arm, connection.findings)
         dialect = connection.dialect
         plan = requests(stage, config, dialect.model, dialect.max_n, [arm])
         gate = Gate(config.api.concurrency, config.api.requests_per_second)
@@ -171,7 +187,7 @@ async def in_memory(
 
 
 async def stream(
-    stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: Arm
+    stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: str
 ) -> AsyncGenerator[Row, None]:
     """Yield the kept rows of one arm as they come. May be left at any time."""
     async with aclosing(in_memory(stage, client, config, arm)) as batches:
