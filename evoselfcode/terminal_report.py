@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from evoselfcode.terminal import output, printable
 
 
 def report_card(report: Mapping[str, Any]) -> None:
-    """Print the verdict, a line for each arm, the overlap and where the page is, on the standard output.
+    """Print the answer, a line for each comparison and arm, and where the page is, on the standard output.
 
     Raises:
         OSError: It cannot be written to.
@@ -18,10 +18,8 @@ def report_card(report: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     console = output()
-    comparison = report["comparison"]
-    if comparison:
-        console.print(Text(printable(comparison["sentence"]), style="bold"), soft_wrap=True)
-    for line in (*_arms(report["arms"]), *_overlap(report["overlap"])):
+    console.print(Text(printable(report["answer"]["sentence"]), style="bold"), soft_wrap=True)
+    for line in (*_comparisons(report["comparisons"]), *_arms(report["arms"]), *_overlap(report["comparisons"])):
         console.print(Text(printable(line)), soft_wrap=True)
     for warning in report["warnings"]:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"), soft_wrap=True)
@@ -41,7 +39,15 @@ def _arms(arms: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         )
 
 
-def _overlap(overlap: Mapping[str, Any] | None) -> Iterable[str]:
-    if overlap:
+def _comparisons(comparisons: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Tell each of several comparisons; of a single one the answer has told."""
+    if len(comparisons) > 1:
+        for one in comparisons:
+            yield f"{one['arms'][0]} against {one['arms'][1]} ({', '.join(one['factors'])}): {one['sentence']}"
+
+
+def _overlap(comparisons: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    if len(comparisons) == 1:
+        overlap = comparisons[0]["overlap"]
         alone = ", ".join(f"{count:,} by {arm} alone" for arm, count in overlap["only"].items())
         yield f"both arms found {overlap['both']:,} names; {alone}"

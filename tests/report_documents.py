@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def arm(name: str, vocabulary: float, regex: int, rate: float) -> dict[str, Any]
                     "chao1": kept * 2.31, "chao1_range": interval(kept * 2.31, kept * 0.2), "ace": kept * 2.6,
                     "rarefied": {"draws": 8_700, "distinct": kept * 0.97},
                     "hill": [float(kept), kept * 0.41, kept * 0.12]},
-        "curve": curve, "heaps": 0.81 * rate, "vendi": {"names": 300, "score": 212.4 * rate},
+        "curve": curve, "heaps": 0.81 * rate, "topics": None, "vendi": {"names": 300, "score": 212.4 * rate},
         "logprob": {"names": kept, "low": -14.2 * rate, "median": -10.9 * rate, "high": -8.1 * rate},
         "forecast": {"draws": 20_000, "distinct": interval(kept * 1.55, kept * 0.04)},
         "top": [{"name": words[i % 8] + ("" if i < 8 else f"_{i}"), "count": 420 // (i + 1)} for i in range(50)],
@@ -81,6 +82,9 @@ def arm(name: str, vocabulary: float, regex: int, rate: float) -> dict[str, Any]
         "tokens": {"prompt": 45_000, "completion": 41_871, "per_kept": 86_871 / kept},
         "seconds": 4_312.7, "attempts": 2_541, "failures": {"rate_limited": 31, "disconnect": 8},
     }  # fmt: skip
+
+
+SENTENCE = "FIM finds 38.6 more new names per 1,000 draws than L2R (95 % interval 26.2 to 51.0, at 10,000 draws each)."
 
 
 def realistic() -> dict[str, Any]:
@@ -98,11 +102,14 @@ def realistic() -> dict[str, Any]:
                          "prompts.funcname.l2r.prompt": "This is an algorithm function.\n\ndef "},
         },
         "arms": [a, b],
-        "comparison": {
-            "arms": ["FIM", "L2R"], "draws": 10_000, "primary": "accepted new names per 1,000 draws", "verdict": "FIM",
-            "sentence": "FIM finds 38.6 more new names per 1,000 draws than L2R "
-                        "(95 % interval 26.2 to 51.0, at 10,000 draws each).",
-            "more_draws": None,
+        "answer": {"word": "FIM", "sentence": SENTENCE},
+        "ranking": [
+            {"arm": told["arm"], "draws": 10_000, "names": told["kept"],
+             "new_per_1000": interval(told["new_per_1000"], 9.0)} for told in (a, b)
+        ],
+        "comparisons": [{
+            "arms": ["FIM", "L2R"], "factors": ["mode"], "draws": 10_000, "confidence": 0.95,
+            "primary": "accepted new names per 1,000 draws", "verdict": "FIM", "sentence": SENTENCE, "more_draws": None,
             "metrics": [
                 {"metric": "accepted new names per 1,000 draws", "unit": "names per 1,000 draws",
                  "a": a["new_per_1000"], "b": b["new_per_1000"], "difference": interval(38.6, 12.4), "p": 0.0000012,
@@ -112,11 +119,31 @@ def realistic() -> dict[str, Any]:
                 {"metric": "dropped as weak", "unit": "share of draws", "a": 0.0431, "b": 0.0431,
                  "difference": interval(0.0, 0.0056), "p": 1.0, "p_holm": 1.0, "verdict": "undecided"},
             ],
-        },
-        "more_probable": {"arms": ["FIM", "L2R"], "chance": 0.58}, "timeline": over_time(),
-        "overlap": {"both": 1_604, "only": {"FIM": a["kept"] - 1_604, "L2R": b["kept"] - 1_604}, "jaccard": 0.31,
-                    "examples": {"both": ["quick_sort", "is_prime"], "FIM": ["reservoir_sampling"], "L2R": ["add"]}},
+            "overlap": {
+                "both": 1_604, "only": {"FIM": a["kept"] - 1_604, "L2R": b["kept"] - 1_604}, "jaccard": 0.31,
+                "examples": {"both": ["quick_sort", "is_prime"], "FIM": ["reservoir_sampling"], "L2R": ["add"]},
+            },
+            "more_probable": 0.58,
+        }],
+        "timeline": over_time(),
     }  # fmt: skip
+
+
+def several(count: int) -> dict[str, Any]:
+    """Make the document of a run of several arms, one of them with topics, each compared with the next."""
+    document = realistic()
+    first, (one,) = document["arms"][0], document["comparisons"]
+    names = [f"cell {number}" for number in range(count)]
+    rows = [{"topic": "shortest paths in weighted graphs", "draws": 8, "accepted": 7, "names": 5}]
+    document["arms"] = [dict(first, arm=name) for name in names]
+    document["arms"][-1] |= {"topics": {"asked": 3, "most": rows, "fewest": rows}}
+    document["ranking"] = [dict(document["ranking"][0], arm=name) for name in names]
+    document["answer"] = {"word": "", "sentence": f"Of {count} arms cell 0 finds the most."}
+    document["comparisons"] = [
+        one | {"arms": [a, b], "factors": ["temperature"], "overlap": one["overlap"] | {"only": {a: 3, b: 4}}}
+        for a, b in pairwise(names)
+    ]
+    return document
 
 
 def hostile() -> dict[str, Any]:
@@ -135,11 +162,17 @@ def hostile() -> dict[str, Any]:
     document["provenance"] = dict.fromkeys(document["provenance"], script) | {
         "versions": dict.fromkeys(HOSTILE, image), "settings": {key: list(HOSTILE) for key in HOSTILE},
     }  # fmt: skip
-    document["more_probable"]["arms"] = [style, image]
+    document["answer"] = {"word": image, "sentence": style}
+    for row, name in zip(document["ranking"], (script, image), strict=True):
+        row["arm"] = name
+    document["arms"][0]["topics"] = {
+        "asked": 9, "most": [{"topic": text, "draws": 2, "accepted": 1, "names": 1} for text in HOSTILE], "fewest": [],
+    }  # fmt: skip
     document["timeline"]["failures"] = {kind: [9 - number] * 120 for number, kind in enumerate(HOSTILE)}
-    document["comparison"] |= {"arms": [script, image], "verdict": image, "primary": style, "sentence": style}
-    document["comparison"]["metrics"][0] |= {"metric": style, "unit": script, "verdict": image}
-    document["overlap"] |= {"only": {script: 3, image: 4}, "examples": {"both": list(HOSTILE), script: list(HOSTILE)}}
+    (one,) = document["comparisons"]
+    one |= {"arms": [script, image], "verdict": image, "primary": style, "sentence": style, "factors": [image]}
+    one["metrics"][0] |= {"metric": style, "unit": script, "verdict": image}
+    one["overlap"] |= {"only": {script: 3, image: 4}, "examples": {"both": list(HOSTILE), script: list(HOSTILE)}}
     return document
 
 
@@ -148,7 +181,7 @@ def empty(name: str) -> dict[str, Any]:
     nothing = interval(0.0, 0.0)
     return {
         "arm": name, "requests": 0, "dead": 0, "draws": 0, "kept": 0, "yield": nothing, "reasons": [],
-        "new_per_1000": 0.0, "curve": [], "heaps": None, "vendi": None, "logprob": None,
+        "new_per_1000": 0.0, "curve": [], "heaps": None, "topics": None, "vendi": None, "logprob": None,
         "forecast": {"draws": 0, "distinct": nothing}, "top": [], "lengths": [],
         "species": {"draws": 0, "distinct": 0, "once": 0, "twice": 0,
                     "unseen": {"estimate": 1.0, "low": 0.0, "high": 1.0}, "coverage": 0.0, "chao1": 0.0,

@@ -26,16 +26,16 @@ MANIFEST = Manifest(
 )  # fmt: skip
 
 
-def entry(number: int, *texts: str, failure: Failure | None = None) -> Entry:
+def entry(number: int, *texts: str, failure: Failure | None = None, arm: str = "FIM") -> Entry:
     draws = tuple(Draw(raw_text=text, text=text, reason="regex") for text in texts)
     return Entry(
-        key=f"{number:032x}", stage="names", arm="FIM", number=number, seed=number, attempts=1, seconds=0.1 * number,
+        key=f"{arm}{number:032x}", stage="names", arm=arm, number=number, seed=number, attempts=1, seconds=0.1 * number,
         draws=draws, failure=failure,
     )  # fmt: skip
 
 
 def made(entries: list[Entry]) -> dict[str, object]:
-    return document(entries, MANIFEST, "run", meanings={}, canonical=canonical)
+    return document(entries, MANIFEST, "run", meanings={}, canonical=canonical, pairs={("FIM", "L2R"): ("mode",)})
 
 
 def test_an_arm_whose_requests_were_all_given_up_is_reported() -> None:
@@ -49,11 +49,13 @@ def test_the_order_of_the_journal_changes_nothing() -> None:
 
 def test_every_field_is_documented_and_in_the_documents_of_the_tests() -> None:
     """Sabotage: add a field to the document, an arm or the timeline and leave docs/reference/files.md alone."""
-    found: Any = made([msgspec.structs.replace(entry(number, "x"), at=9.0 + number) for number in range(3)])
+    entries = [entry(number, "x", arm=arm) for number in range(3) for arm in ("FIM", "L2R")]
+    found: Any = made([msgspec.structs.replace(one, at=9.0 + one.number) for one in entries])
     shown = realistic()
     for name, fields, of_the_tests in (
         ("report", found, shown),
         ("report arm", found["arms"][0], shown["arms"][0]),
+        ("report comparison", found["comparisons"][0], shown["comparisons"][0]),
         ("report timeline", found["timeline"], shown["timeline"]),
     ):
         told = [key for row in checkout.table(checkout.read("docs/reference/files.md"), name)

@@ -127,9 +127,9 @@ def test_a_name_is_as_probable_as_its_most_probable_draw() -> None:
 def test_the_chance_of_being_more_probable_is_of_the_first_arm() -> None:
     """Sabotage: swap the arguments of ``mann_whitney_effect``."""
     a, b = likely("A", ("a", -1.0), ("b", -3.0)), likely("B", ("a", -2.0), ("b", -4.0))
-    assert more_probable(gather([*a, *b], canonical)) == {"arms": ["A", "B"], "chance": 0.75}
-    assert more_probable(gather([*a, *likely("B", ("a", None))], canonical)) is None
-    assert more_probable(gather(a, canonical)) is None
+    arms = gather([*a, *b, *likely("C", ("a", None))], canonical)
+    assert more_probable(arms["A"], arms["B"]) == 0.75
+    assert more_probable(arms["A"], arms["C"]) is None
 
 
 def test_a_log_probability_that_is_no_number_is_left_out() -> None:

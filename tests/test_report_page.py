@@ -16,7 +16,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-from report_documents import HOSTILE, empty, hostile, realistic
+from report_documents import HOSTILE, empty, hostile, realistic, several
 
 from evoselfcode.report import page
 from evoselfcode.report.page import render
@@ -93,7 +93,7 @@ def test_the_verdict_comes_first_and_every_section_is_there() -> None:
     document = realistic()
     read = Reader(real_page())
     main = read.text.partition("Provenance")[2]  # after the links to the sections
-    assert main.lstrip().startswith("Verdict: FIM " + document["comparison"]["sentence"])
+    assert main.lstrip().startswith("Verdict: FIM " + document["answer"]["sentence"])
     titles = read.texts["h2"]
     assert titles[:6] == ["⚠ Read first", "Comparison", "Funnel", "Saturation", "Overlap", "Diversity"]
     assert titles[6:] == ["Shape of the names", "Top names", "Over time", "Cost", "Failures", "Provenance"]
@@ -198,7 +198,8 @@ def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
     there = subprocess.run([sys.executable, "-c", program], input=json.dumps(document, sort_keys=True).encode(),
                            env=environment, capture_output=True, check=True).stdout.decode()  # fmt: skip
-    document["overlap"] = json.loads(json.dumps(document["overlap"], sort_keys=True))
+    (one,) = document["comparisons"]
+    one["overlap"] = json.loads(json.dumps(one["overlap"], sort_keys=True))
     assert there == render(document) == render(copy.deepcopy(document))
 
 
@@ -211,40 +212,37 @@ def test_a_user_of_matplotlib_keeps_their_settings() -> None:
 
 
 def one_arm(document: dict[str, Any]) -> None:
-    document.update(arms=document["arms"][:1], comparison=None, overlap=None)
+    document.update(arms=document["arms"][:1], comparisons=[], ranking=document["ranking"][:1])
 
 
 def no_arms(document: dict[str, Any]) -> None:
-    document.update(arms=[], comparison=None, overlap=None, warnings=[])
+    document.update(arms=[], comparisons=[], ranking=[], warnings=[])
 
 
 def nothing_drawn(document: dict[str, Any]) -> None:
-    document.update(arms=[empty("FIM"), empty("L2R")], comparison=None)
+    document.update(arms=[empty("FIM"), empty("L2R")], comparisons=[], ranking=[])
     document["arms"][0]["reasons"] = [{"reason": "regex", "meaning": "", "count": 0, "distinct": 0, "examples": []}]
-    document["overlap"] = {"both": 0, "only": {"FIM": 0, "L2R": 0}, "jaccard": 0.0, "examples": {}}
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (one_arm, "One arm, FIM: 3,709 names kept of 10,000 draws."),
-        (no_arms, "No draws yet."),
-        (nothing_drawn, "No verdict: it takes exactly two arms that have draws."),
-    ],
-)
-def test_less_than_two_arms_with_draws(change: Any, told: str) -> None:
+@pytest.mark.parametrize("change", [one_arm, no_arms, nothing_drawn])
+def test_less_than_two_arms_with_draws(change: Any) -> None:
     """Sabotage: divide by ``arm.draws`` unasked in page.html."""
     document = realistic()
     change(document)
-    assert told in Reader(render(document)).text
+    document["answer"] = {"word": "", "sentence": "What there is to say."}
+    read = Reader(render(document))
+    assert "What there is to say." in read.text
+    assert "Comparison" not in read.texts["h2"]
 
 
-def test_five_arms_have_their_charts() -> None:
-    """Sabotage: index the colours without ``%``."""
-    document = realistic()
-    arms = [dict(document["arms"][0], arm=f"cell {number}") for number in range(5)]
-    written = render({**document, "arms": arms, "comparison": None, "overlap": None})
-    assert Reader(written).texts["h3"].count("cell 4") == 2
+def test_nine_arms_are_ranked_compared_and_charted() -> None:
+    """Sabotage: index the colours without ``%``; show the first comparison alone."""
+    read = Reader(render(several(9)))
+    titles = read.texts["h3"]
+    assert titles.count("cell 8") == 2
+    assert "cell 7 against cell 8: temperature" in titles
+    assert "cell 8: 3 topics" in titles
+    assert {"Ranking", "Comparisons", "Topics"} <= set(read.texts["h2"])
 
 
 def test_the_page_stays_small() -> None:

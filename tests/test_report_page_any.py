@@ -39,6 +39,8 @@ SPECIES = told(draws=COUNTS, distinct=COUNTS, once=COUNTS, twice=COUNTS, unseen=
                chao1=NUMBERS, chao1_range=INTERVALS, ace=st.none() | NUMBERS,
                rarefied=told(draws=COUNTS, distinct=st.none() | NUMBERS),
                hill=st.lists(SIZES, min_size=3, max_size=3) | st.just([]))  # fmt: skip
+TOPIC = told(topic=TEXTS, draws=COUNTS, accepted=COUNTS, names=COUNTS)
+TOPICS = told(asked=COUNTS, most=lists(TOPIC), fewest=lists(TOPIC))
 TOKENS = told(prompt=COUNTS, completion=COUNTS, per_kept=st.none() | NUMBERS)
 ARM = st.fixed_dictionaries({
     "arm": TEXTS, "requests": COUNTS, "dead": COUNTS, "draws": COUNTS, "kept": COUNTS, "yield": INTERVALS,
@@ -47,7 +49,7 @@ ARM = st.fixed_dictionaries({
     "logprob": st.none() | told(names=COUNTS, low=NUMBERS, median=NUMBERS, high=NUMBERS),
     "forecast": told(draws=COUNTS, distinct=INTERVALS), "top": lists(told(name=TEXTS, count=COUNTS)),
     "lengths": pairs(), "words": pairs(), "tokens": TOKENS, "seconds": SIZES, "attempts": COUNTS,
-    "failures": st.dictionaries(TEXTS, COUNTS, max_size=3),
+    "failures": st.dictionaries(TEXTS, COUNTS, max_size=3), "topics": st.none() | TOPICS,
 })  # fmt: skip
 METRIC = told(metric=TEXTS, unit=TEXTS | st.just("share of draws"), a=NUMBERS, b=NUMBERS, difference=INTERVALS,
               p=st.none() | st.floats(0, 1), p_holm=st.none() | st.floats(0, 1), verdict=TEXTS)  # fmt: skip
@@ -79,7 +81,8 @@ def documents(draw: Any) -> dict[str, Any]:
     verdicts = st.sampled_from([*pair, "equivalent", "undecided"])
     primaries = st.sampled_from([metric["metric"] for metric in metrics] or ["-"])
     comparison = told(arms=st.just(pair), draws=COUNTS, primary=primaries, verdict=verdicts,
-                      sentence=TEXTS, more_draws=st.none() | COUNTS, metrics=st.just(metrics))  # fmt: skip
+                      sentence=TEXTS, more_draws=st.none() | COUNTS, metrics=st.just(metrics), factors=lists(TEXTS),
+                      confidence=st.floats(0.5, 1), more_probable=st.none() | st.floats(0, 1))  # fmt: skip
     overlap = told(both=COUNTS, only=st.just(dict.fromkeys(pair, 3)), jaccard=NUMBERS,
                    examples=st.just({"both": [], pair[0]: draw(lists(TEXTS)), pair[1]: []}))  # fmt: skip
     provenance = {key: draw(TEXTS) for key in ("model", "server", "fim", "base_url", "started", "updated", "state")}
@@ -87,8 +90,9 @@ def documents(draw: Any) -> dict[str, Any]:
     provenance |= {"settings": draw(st.dictionaries(TEXTS, VALUES, max_size=3))}
     return {
         "version": 2, "stage": "names", "folder": draw(TEXTS), "warnings": draw(lists(TEXTS)), "provenance": provenance,
-        "arms": arms, "comparison": draw(st.none() | comparison), "overlap": draw(st.none() | overlap),
-        "more_probable": draw(st.none() | told(arms=st.just(pair), chance=st.floats(0, 1))),
+        "arms": arms, "comparisons": [one | {"overlap": draw(overlap)} for one in draw(lists(comparison))],
+        "answer": {"word": draw(TEXTS), "sentence": draw(TEXTS)},
+        "ranking": draw(lists(told(arm=TEXTS, draws=COUNTS, names=COUNTS, new_per_1000=INTERVALS))),
         "timeline": draw(st.none() | timelines()),
     }  # fmt: skip
 

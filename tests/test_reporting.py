@@ -46,6 +46,9 @@ ENTRIES = [
 ]
 
 
+BOTH = {("FIM", "L2R"): ("mode",)}
+
+
 @pytest.mark.parametrize("name", ["quick_sort", "quicksort", "quickSort", "_quick_sort_", "QUICK_SORT"])
 def test_names_that_say_the_same_are_one_name(name: str) -> None:
     assert canonical(name) == "quicksort"
@@ -72,24 +75,22 @@ def test_parts_of_a_request_stand_in_the_order_of_their_seeds() -> None:
 
 
 def test_the_overlap_says_who_found_what() -> None:
-    found = overlap(gather(ENTRIES, canonical))
-    assert found is not None
+    arms = gather(ENTRIES, canonical)
+    found = overlap("FIM", arms["FIM"], "L2R", arms["L2R"])
     assert (found["both"], found["only"], found["jaccard"]) == (2, {"FIM": 0, "L2R": 0}, 1.0)
     assert found["examples"]["both"] == ["Merge_Sort", "find_path"]
 
 
 def test_one_arm_is_not_compared_with_itself() -> None:
     arms = gather([one for one in ENTRIES if one.arm == "FIM"], canonical)
-    assert compared(arms) is None
-    assert overlap(arms) is None
+    assert compared(arms, BOTH) == []
 
 
 def test_a_reason_that_drops_less_speaks_for_an_arm() -> None:
     """Sabotage: name the arm with the larger share, whatever the share is of."""
     good = [entry("FIM", i, *[(f"n{i}x{j}", None) for j in range(4)], seed=4 * i) for i in range(60)]
     bad = [entry("L2R", i, *[("foo", "weak")] * 3, (f"m{i}", None), seed=4 * i) for i in range(60)]
-    made = compared(gather([*good, *bad], canonical))
-    assert made is not None
+    (made,) = compared(gather([*good, *bad], canonical), BOTH)
     rows = {row["metric"]: row for row in made["metrics"]}
     assert {row["verdict"] for row in rows.values()} == {"FIM"}
     assert rows["dropped as weak"]["difference"]["estimate"] < 0
@@ -98,8 +99,7 @@ def test_a_reason_that_drops_less_speaks_for_an_arm() -> None:
 
 
 def test_too_few_requests_are_undecided_and_say_what_would_settle_it() -> None:
-    made = compared(gather(ENTRIES, canonical))
-    assert made is not None
+    (made,) = compared(gather(ENTRIES, canonical), BOTH)
     assert made["verdict"] == "undecided"
     assert made["sentence"].startswith("Undecided between FIM and L2R: the difference FIM minus L2R is ")
 
@@ -124,7 +124,8 @@ async def test_a_report_is_made_of_the_folder_alone(tmp_path: Path, capsys: pyte
     assert (folder / "report.html").read_bytes() == before
     report_card(made)
     out = capsys.readouterr().out
-    assert made["comparison"]["sentence"] in out
+    assert made["answer"]["sentence"] == made["comparisons"][0]["sentence"]
+    assert made["answer"]["sentence"] in out
     assert str(folder / "report.html") in out
 
 

@@ -19,7 +19,7 @@ from evoselfcode.report.drawing import MUTED, ROWS, SERIES, Chart, axes_of, char
 Arms = Sequence[Mapping[str, Any]]
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (7, 2, 2, 2)))
-MARKERS = "osD^"
+MARKERS = "osD^vPX*"
 """Nothing is told by colour alone: each arm has its line and its marker as well."""
 
 

@@ -7,15 +7,16 @@ It is made from the journal and the manifest alone, so that a report can be rebu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from evoselfcode.report.comparison import compared, overlap
+from evoselfcode.report.comparison import compared
 from evoselfcode.report.draws import Draws, gather
 from evoselfcode.report.likeness import vendi_scores
-from evoselfcode.report.probability import more_probable, quartiles
+from evoselfcode.report.probability import quartiles
+from evoselfcode.report.ranking import answer, ranking, topics_of
 from evoselfcode.report.richness import curve, fewest_accepted, forecast_of, species_of
 from evoselfcode.report.timeline import timeline
 from evoselfcode.stats import intervals
@@ -43,6 +44,8 @@ def document(
     *,
     meanings: Mapping[str, str],
     canonical: Callable[[str], str],
+    pairs: Mapping[tuple[str, str], tuple[str, ...]],
+    paired_by_topic: Container[str] = (),
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Make the report of one run.
@@ -53,11 +56,14 @@ def document(
         folder: Where it lies, as the reader knows it.
         meanings: What each reason for dropping a draw means.
         canonical: What a name is compared by: ``quick_sort`` and ``quicksort`` are one name.
+        pairs: Which arms to compare, and in which factors they differ.
+        paired_by_topic: Arms that ask about the same topic at the same number of their plans.
         warnings: What a reader should know first.
     """
     entries = list(entries)
     arms = gather(entries, canonical)
     equal, scores = fewest_accepted(arms.values()), vendi_scores(arms)
+    comparisons, ranked = compared(arms, pairs, paired_by_topic), ranking(arms)
     return {
         "version": VERSION,
         "stage": manifest.stage,
@@ -65,9 +71,9 @@ def document(
         "warnings": [*warnings, *_remarks(arms)],
         "provenance": _provenance(manifest),
         "arms": [_arm(name, draws, meanings, equal) | {"vendi": scores[name]} for name, draws in arms.items()],
-        "comparison": compared(arms),
-        "overlap": overlap(arms),
-        "more_probable": more_probable(arms),
+        "answer": answer(arms, ranked, comparisons),
+        "ranking": ranked,
+        "comparisons": comparisons,
         "timeline": timeline(entries, _limits(manifest)),
     }
 
@@ -89,7 +95,7 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
     return {
         "model": dialect.get("model", ""),
         "server": dialect.get("server", ""),
-        "fim": dialect.get("fim", "") + (f" ({family})" if family else ""),
+        "fim": dialect.get("fim", "") + (f" ({family})" if dialect.get("fim") == "sentinel" else ""),
         "base_url": manifest.base_url,
         "started": manifest.started,
         "updated": manifest.updated,
@@ -125,6 +131,7 @@ def _arm(name: str, draws: Draws, meanings: Mapping[str, str], equal: int) -> di
         **curve(draws),
         "forecast": forecast_of(draws),
         "logprob": quartiles(draws),
+        "topics": topics_of(draws),
         "top": [
             {"name": draws.spelling(found), "count": count}
             for found, count in sorted(draws.names.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMES]

@@ -25,7 +25,7 @@ WIDTH = 460
 """User units. At 400 px of screen a letter of 13 units is then 10 px high."""
 
 INK, MUTED, GRID, CARD = "#010203", "#010204", "#010205", "#010206"
-SERIES = ("#010211", "#010212", "#010213", "#010214")
+SERIES = tuple(f"#0102{number:02x}" for number in range(0x11, 0x19))
 OVER_TIME = ("#010221", "#010222", "#010223", "#010224")
 """Colours of lines that are of no arm."""
 

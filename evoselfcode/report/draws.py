@@ -24,6 +24,28 @@ class _Settled(NamedTuple):
     reasons: tuple[str | None, ...]
 
 
+class Topic:
+    """What one topic gave.
+
+    Attributes:
+        draws: Draws that asked about it.
+        accepted: Those that no gate objects to.
+        names: The different names among these.
+    """
+
+    def __init__(self) -> None:
+        self.draws = self.accepted = 0
+        self.names: set[str] = set()
+
+    def add(self, names: Iterable[str | None]) -> None:
+        """Count the draws of one request."""
+        for name in names:
+            self.draws += 1
+            if name is not None:
+                self.accepted += 1
+                self.names.add(name)
+
+
 class Draws:
     """The draws of one arm.
 
@@ -44,6 +66,7 @@ class Draws:
         seconds: Time of all requests together, waiting included, as if one after the other.
         attempts: Attempts made.
         failures: Attempts that failed, by kind.
+        topics: What each topic gave, in an arm that has topics.
     """
 
     def __init__(self, canonical: Callable[[str], str]) -> None:
@@ -58,6 +81,7 @@ class Draws:
         self.prompt_tokens = self.completion_tokens = self.attempts = 0
         self.seconds = 0.0
         self.failures: Counter[str] = Counter()
+        self.topics: dict[str, Topic] = {}
 
     def add(self, entry: Entry) -> None:
         """Count one settled request."""
@@ -83,6 +107,8 @@ class Draws:
                 self._spellings[name][draw.text] += 1
                 if draw.logprob is not None and isfinite(draw.logprob):
                     self.logprobs[name] = max(draw.logprob, self.logprobs.get(name, draw.logprob))
+        if entry.topic is not None:
+            self.topics.setdefault(entry.topic, Topic()).add(accepted)
         reasons = tuple(draw.reason for draw in entry.draws)
         self._order.append(_Settled(entry.number, entry.seed or 0, tuple(accepted), reasons))
 
@@ -92,6 +118,15 @@ class Draws:
         The order over the network is not that of the plan, and a comparison must not depend on it.
         """
         return tuple(settled.names for settled in sorted(self._order, key=lambda settled: settled[:2]))
+
+    def accepted_by_number(self) -> dict[int, float]:
+        """Return, for each number of the plan with draws, the share of them that every gate accepts."""
+        draws: Counter[int] = Counter()
+        accepted: Counter[int] = Counter()
+        for settled in self._order:
+            draws[settled.number] += len(settled.names)
+            accepted[settled.number] += sum(name is not None for name in settled.names)
+        return {number: accepted[number] / count for number, count in draws.items() if count}
 
     def which(self, counts: Callable[[str | None], bool]) -> Iterator[list[bool]]:
         """Yield, for each request, whether each of its draws counts, given the reason it was dropped for."""

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evoselfcode.report.charts import draw
+from evoselfcode.report.drawing import SERIES
 from evoselfcode.report.time_charts import draw_timeline
 
 LONGEST = 120
@@ -37,8 +38,7 @@ def render(document: Mapping[str, Any]) -> str:
     return _environment().get_template("page.html").render(
         document,
         charts={key: {"chart": chart, "svg": Markup(chart.svg)} for key, chart in charts.items()},  # noqa: S704
-        place={arm["arm"]: number % 4 for number, arm in enumerate(arms)},
-        primary=_primary(document["comparison"]),
+        place={arm["arm"]: number % len(SERIES) for number, arm in enumerate(arms)},
     )  # fmt: skip
 
 
@@ -55,15 +55,16 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "brief": brief, "duration": duration, "json": as_json, "measure": measure, "gap": gap, "number": number,
-        "percent": percent, "probability": probability, "whisker": whisker,
+        "percent": percent, "primary": primary, "probability": probability, "whisker": whisker,
     }  # fmt: skip
     return environment
 
 
-def _primary(comparison: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Return the metric that decides, if it is in the table."""
-    rows = comparison["metrics"] if comparison else ()
-    return next((row for row in rows if comparison and row["metric"] == comparison["primary"]), None)
+def primary(comparison: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the metric that decides, if there is a comparison and it is in the table."""
+    if comparison is None:
+        return None
+    return next((row for row in comparison["metrics"] if row["metric"] == comparison["primary"]), None)
 
 
 def visible(value: object) -> object:

@@ -7,7 +7,6 @@ often it was drawn. Log-probabilities of two models, or of two tokenizers, are n
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
 from typing import Any
 
 from evoselfcode.report.draws import Draws
@@ -23,15 +22,11 @@ def quartiles(draws: Draws) -> dict[str, Any] | None:
     return {"names": len(values), "low": cuts[0], "median": cuts[1], "high": cuts[2]}
 
 
-def more_probable(arms: Mapping[str, Draws]) -> dict[str, Any] | None:
-    """Return the chance that a name of the first of two arms is more probable than one of the second.
+def more_probable(a: Draws, b: Draws) -> float | None:
+    """Return the chance that a name of the first arm is more probable than one of the second.
 
-    ``None`` where there are not two arms that both know how probable their names are.
+    ``None`` where one of them does not know how probable its names are.
     """
-    if len(arms) != 2 or not all(draws.logprobs for draws in arms.values()):
+    if not (a.logprobs and b.logprobs):
         return None
-    (name_a, a), (name_b, b) = arms.items()
-    return {
-        "arms": [name_a, name_b],
-        "chance": mann_whitney_effect(list(a.logprobs.values()), list(b.logprobs.values())),
-    }
+    return mann_whitney_effect(list(a.logprobs.values()), list(b.logprobs.values()))

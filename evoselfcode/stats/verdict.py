@@ -142,7 +142,7 @@ def equal_draws(a: Requests, b: Requests) -> tuple[Requests, Requests]:
     shorter = min(ends_a[-1] if a else 0, ends_b[-1] if b else 0)
     whole = max(set(ends_a) & set(ends_b), default=0)
     draws = whole if whole >= 0.99 * shorter else shorter
-    return _first(a, draws), _first(b, draws)
+    return first(a, draws), first(b, draws)
 
 
 def decide(a: ArmDraws, b: ArmDraws, *, margin: float = MARGIN, confidence: float = 0.95) -> Verdict:
@@ -174,17 +174,17 @@ def decide(a: ArmDraws, b: ArmDraws, *, margin: float = MARGIN, confidence: floa
         raise ValueError(f"arms need two names other than the other verdicts, not {a.arm!r} and {b.arm!r}")
     if not (margin > 0.0 and 0.5 < confidence < 1.0):
         raise ValueError(f"decide needs margin > 0 and 0.5 < confidence < 1, not {margin} and {confidence}")
-    first, second = (distinct(requests) for requests in equal_draws(a.requests, b.requests))
-    draws = first.draws
+    one, two = (distinct(requests) for requests in equal_draws(a.requests, b.requests))
+    draws = one.draws
     scale = 1000.0 / draws if draws else 0.0
-    value_a, value_b = first.names * scale, second.names * scale
-    effect = (first.names - second.names) * scale
-    fewest = min(first.requests, second.requests)
+    value_a, value_b = one.names * scale, two.names * scale
+    effect = (one.names - two.names) * scale
+    fewest = min(one.requests, two.requests)
     if fewest < 2:
         return Verdict(METRIC, a.arm, b.arm, draws, value_a, value_b, Interval(effect, -1000.0, 1000.0), 1.0,
                        UNDECIDED, margin, confidence, None)  # fmt: skip
-    se = math.sqrt(first.variance + second.variance) * scale
-    df = _welch([first, second])
+    se = math.sqrt(one.variance + two.variance) * scale
+    df = _welch([one, two])
     half = upper_point(confidence, df) * se
     interval = Interval(effect, max(-1000.0, effect - half), min(1000.0, effect + half))
     if fewest < FEWEST_REQUESTS:
@@ -200,8 +200,8 @@ def decide(a: ArmDraws, b: ArmDraws, *, margin: float = MARGIN, confidence: floa
     return Verdict(METRIC, a.arm, b.arm, draws, value_a, value_b, interval, p, verdict, margin, confidence, settled_by)
 
 
-def _first(requests: Requests, draws: int) -> Requests:
-    """Return the first requests up to `draws` draws in all."""
+def first(requests: Requests, draws: int) -> Requests:
+    """Return the first requests up to `draws` draws in all; the last one may be cut."""
     kept, left = [], draws
     for request in requests:
         if left <= 0:

@@ -6,12 +6,13 @@ This file decides where a report comes from and goes to. What is in it is :mod:`
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from evoselfcode.config import RunConfig
+from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import NAME_REASONS, canonical
 from evoselfcode.datagen.pipeline.reading import read_run
 from evoselfcode.errors import ConfigError, UsageError
@@ -31,12 +32,16 @@ def report_run(folder: Path) -> dict[str, Any]:
     except ImportError as error:
         raise UsageError(f"the report needs {error.name}", hint='pip install "evoselfcode[report]"') from error
     run = read_run(folder, "names")
+    cells_of = _cells(run.manifest)
+    drawn = sorted({entry.arm for entry in run.entries if entry.draws})
     report = document(
         run.entries,
         run.manifest,
         os.fsencode(folder).decode(errors="replace"),
         meanings=NAME_REASONS,
         canonical=canonical,
+        pairs=_pairs(cells_of, drawn),
+        paired_by_topic=_paired_by_topic(cells_of),
         warnings=[*run.remarks, *_remarks(run.manifest)],
     )
     atomic_write(folder / "report.json", [orjson.dumps(report, option=orjson.OPT_INDENT_2), b"\n"])
@@ -52,9 +57,31 @@ def _remarks(manifest: Manifest) -> list[str]:
     except ConfigError:  # of another version: the numbers stand without remarks
         return told
     told += [warning.partition("\nhint: ")[0] for warning in config.warnings()]
-    if config.prompts.funcname.fim.suffix.startswith("()"):
+    promising = [name for name, cell in cells(config).items() if (cell.suffix or "").startswith("()")]
+    if 0 < len(promising) < len(config.namegen.arms):
         told.append(
-            "the FIM suffix promises a function without arguments, which the L2R prompt does not: the arms were asked "
-            "for different kinds of names"
+            f"the suffix of {', '.join(promising)} promises a function without arguments, which the other prompts do "
+            "not: the arms were asked for different kinds of names"
         )
     return told
+
+
+def _cells(manifest: Manifest) -> dict[str, Cell]:
+    """Return the arms as they were run; none where the settings are those of another version."""
+    try:
+        return cells(RunConfig.from_mapping(manifest.config))
+    except ConfigError:
+        return {}
+
+
+def _pairs(known: dict[str, Cell], drawn: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return which arms with draws to compare; two whose settings are not known are compared all the same."""
+    if set(drawn) <= set(known):
+        return contrasts({name: cell for name, cell in known.items() if name in drawn})
+    return {(drawn[0], drawn[1]): ()} if len(drawn) == 2 else {}
+
+
+def _paired_by_topic(known: dict[str, Cell]) -> set[str]:
+    """Return the arms that share their topics with another: they ask about the same one at the same number."""
+    topics = Counter(cell.topics for cell in known.values() if cell.topics)
+    return {name for name, cell in known.items() if cell.topics and topics[cell.topics] > 1}
