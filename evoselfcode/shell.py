@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError
+from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError, UsageError
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from evoselfcode.config import RunConfig
     from evoselfcode.datagen.pipeline.stage import Stage
+    from evoselfcode.datagen.pipeline.summary import Summary
     from evoselfcode.engine import Stop
 
 GRACE_SECONDS = 60.0
@@ -28,6 +29,9 @@ signal (or SIGKILL) is survived too: only what is in flight is asked again."""
 
 MOST_GIVEN_UP = 0.05
 """Share of a run's requests that may be given up before its exit code says so."""
+
+MOST_REPORTED = 200_000
+"""Draws of a run up to which its report is made at its end: about ten seconds."""
 
 SPARE_FILES = 64
 """Open files of a run besides its connections."""
@@ -42,7 +46,6 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.datagen.pipeline.run import run_stage
-    from evoselfcode.datagen.pipeline.summary import Summary
 
     for warning in config.warnings():
         say(f"warning: {warning}")
@@ -58,12 +61,36 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
     summary = anyio.run(until_signalled, run)
     with standard_output():
         terminal.card(summary)
+        if summary.sent:
+            _report(summary)
     meter = summary.meter
     if meter.dead > MOST_GIVEN_UP * meter.settled:
         raise RequestsGivenUp(
             f"{meter.dead} of {meter.settled} requests were given up",
             hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
         )
+
+
+def _report(summary: Summary) -> None:
+    """Write the report of a run that has ended and print its card; say how to, where it is long or cannot be made here.
+
+    Raises:
+        OSError: The standard output cannot be written to.
+        StorageError: The report's files cannot.
+    """
+    from evoselfcode.datagen.pipeline.reporting import report_run
+    from evoselfcode.terminal_report import report_card
+
+    how = f"what it found, and which arm is better: evoselfcode report {summary.folder}"
+    if summary.meter.draws.total() > MOST_REPORTED:
+        say(how)
+        return
+    try:
+        made = report_run(summary.folder)
+    except UsageError:  # the statistics libraries are an extra; the command says which
+        say(how)
+        return
+    report_card(made)
 
 
 @contextmanager

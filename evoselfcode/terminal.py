@@ -190,8 +190,6 @@ def card(summary: Summary) -> None:
     console.print(_funnel(summary.meter))
     for line in _totals(summary):
         console.print(Text(line), soft_wrap=True)
-    if len(summary.meter.requests) > 1:
-        console.print(Text(f"compare the arms: evoselfcode report {summary.folder}"), soft_wrap=True)
     for name, rows in summary.files.items():
         path = summary.folder / name
         console.print(Text(f"{path}  {rows:,} rows"), soft_wrap=True)
