@@ -118,7 +118,7 @@ def test_a_file_that_is_not_there_is_one_message(path: str) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises((ConfigError, StorageError), match="folder|directory"):
+    with pytest.raises((ConfigError, StorageError), match=r"folder|directory"):
         read_names(str(tmp_path))
     with pytest.raises(ConfigError, match="is a folder"):
         read_topics(str(tmp_path))

@@ -23,19 +23,19 @@ def found(findings: Findings, name: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("middle", ["math.sqrt", " math.sqrt ", "sqrt", "math.sqrt\nprint()", "int(2) or math.sqrt"])
-def test_a_middle_isforced_if_the_suffix_joins_its_end(middle: str) -> None:
+def test_a_middle_is_forced_if_the_suffix_joins_its_end(middle: str) -> None:
     assert forced(0, middle)
     assert not forced(1, middle)
 
 
 @pytest.mark.parametrize("middle", ['"/"', "'/'", "os.sep", "os.path.sep", ' "/"'])
-def test_a_separator_isforced_by_the_second_suffix(middle: str) -> None:
+def test_a_separator_is_forced_by_the_second_suffix(middle: str) -> None:
     assert forced(1, middle)
     assert not forced(0, middle)
 
 
 @pytest.mark.parametrize("middle", [*LINES, "", "\nmath.sqrt", "os.path", 'sqrt = "/" + x', "separator"])
-def test_text_in_which_theforced_middle_only_occurs_is_notforced(middle: str) -> None:
+def test_text_in_which_the_forced_middle_only_occurs_is_not_forced(middle: str) -> None:
     """Sabotage: in ``forced``, look for the part anywhere in the text."""
     assert not forced(0, middle)
     assert not forced(1, middle)
