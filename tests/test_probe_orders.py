@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
 from fakes.script import REFUSED, SUFFIXES, Answer, run, text
+from llama_server import LlamaServer
 
 from evoselfcode import OpenAICompletionClient, RunConfig
 from evoselfcode.clients.findings import Ask, Findings, raw_check
@@ -29,6 +31,11 @@ def tried(middles: tuple[str, str] | Failure, **wish: Any) -> tuple[Findings, li
         return middles if isinstance(middles, Failure) else text(middles[SUFFIXES.index(prompt.suffix)])
 
     return run(reply, **{"model": QWEN, "orders": ("SPM",)} | wish)
+
+
+async def look(client: OpenAICompletionClient) -> Findings:
+    async with client.connect() as connection:
+        return connection.findings
 
 
 def check(findings: Findings) -> tuple[str, str]:
@@ -120,13 +127,16 @@ def test_a_configuration_tells_the_client_which_orders_its_arms_prescribe() -> N
     """The embedded model reads both. Sabotage: leave ``fim_orders`` out of ``from_config``."""
     arms = {"psm": {"mode": "FIM-PSM"}, "spm": {"mode": "FIM-SPM"}, "l2r": {"mode": "L2R"}}
     client = OpenAICompletionClient.from_config(RunConfig.from_mapping({"namegen": {"arms": arms}}))
-
-    async def look() -> Findings:
-        async with client.connect() as connection:
-            return connection.findings
-
-    import anyio
-
-    findings = anyio.run(look)
+    findings = anyio.run(look, client)
     assert findings.dialect.orders == ("PSM", "SPM")
     assert findings.dialect.family == "evoselfcode"
+
+
+def test_a_real_server_shows_that_its_model_was_trained_on_one_order(llama: LlamaServer) -> None:
+    """The model of the tests knows prefix, suffix, middle. Sabotage: take any answer to a raw prompt for a middle."""
+    client = OpenAICompletionClient(llama.url, "evo-tiny", fim_orders=("PSM", "SPM"))
+    findings = anyio.run(look, client)
+    assert findings.dialect.orders == ("PSM",)
+    level, found = check(findings)
+    assert level == "problem"
+    assert "silently ignored" in found
