@@ -235,7 +235,8 @@ def test_scikit_bio_says_the_same(seed: int) -> None:
     assert 1 - good_turing(freq).estimate == pytest.approx(alpha.goods_coverage(counts))
     low, high = alpha.esty_ci(counts)
     unseen = good_turing(freq)
-    assert (unseen.low, unseen.high) == pytest.approx((max(0, low), min(1, high)))
+    if low < high:  # where Esty's interval has no width, ours is Wilson's
+        assert (unseen.low, unseen.high) == pytest.approx((max(0, low), min(1, high)))
     for q in (0, 0.5, 1, 2, 3.5):
         assert hill(freq, q) == pytest.approx(alpha.hill(counts, order=q))
     try:
