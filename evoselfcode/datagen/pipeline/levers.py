@@ -28,6 +28,8 @@ BUILTIN_TOPICS = Path(__file__).parents[1] / "topics.yaml"
 LONGEST_TOPIC = 200
 MOST_TOPICS = 100_000
 
+NAMES_HINT = "used_names wants a JSONL file with func_name, such as the selected.jsonl of an earlier run"
+
 
 class Topic(msgspec.Struct, frozen=True):
     """One leaf of a topic tree.
@@ -155,19 +157,21 @@ def read_names(setting: str) -> tuple[str, ...]:
         ConfigError: It cannot be read, or a line has no ``func_name`` that is an identifier.
     """
     path = Path(setting)
-    return _names(path, *_state(path))
+    state = _state(path)
+    if not path.is_file():
+        raise ConfigError([f"{path}: is a folder or a device, expected a file"], hint=NAMES_HINT)
+    return _names(path, *state)
 
 
 @lru_cache(maxsize=8)
 def _names(path: Path, *state: int) -> tuple[str, ...]:
-    hint = "used_names wants a JSONL file with func_name, such as the selected.jsonl of an earlier run"
     found: dict[str, str] = {}
     for number, row in enumerate(read_rows(path, _Row), 1):
         if isinstance(row, Damage) or not (row.func_name.isidentifier() and row.func_name.isascii()):
-            raise ConfigError([f"{path} line {number}: is no row with a func_name"], hint=hint)
+            raise ConfigError([f"{path} line {number}: is no row with a func_name"], hint=NAMES_HINT)
         found.setdefault(canonical(row.func_name), row.func_name)
     if not found:
-        raise ConfigError([f"{path}: holds no names"], hint=hint)
+        raise ConfigError([f"{path}: holds no names"], hint=NAMES_HINT)
     return tuple(found.values())
 
 
