@@ -102,7 +102,7 @@ def test_arms_with_the_same_topics_are_compared_topic_by_topic() -> None:
     told = gather(entries, canonical)
     pair = {("A", "B"): ("temperature",)}
     (without,) = compared(told, pair)
-    (made,) = compared(told, pair, {"A", "B"})
+    (made,) = compared(told, pair, {"A": "builtin", "B": "builtin"})
     assert made["metrics"][: len(without["metrics"])] == without["metrics"]
     (row,) = made["metrics"][len(without["metrics"]) :]
     assert row["metric"] == "accepted by every gate, topic by topic"
@@ -111,6 +111,13 @@ def test_arms_with_the_same_topics_are_compared_topic_by_topic() -> None:
     assert abs(share["difference"]["estimate"] - row["difference"]["estimate"]) < 1e-9
     widths = [one["difference"]["high"] - one["difference"]["low"] for one in (row, share)]
     assert widths[0] < widths[1]
+
+
+def test_arms_with_topics_of_two_trees_are_not_compared_topic_by_topic() -> None:
+    """At the same number they ask about different topics. Sabotage: pair all arms that have topics."""
+    told = gather([*drawn("A", 0.9, topics=20), *drawn("B", 0.7, topics=20)], canonical)
+    pair = {("A", "B"): ("topics",)}
+    assert compared(told, pair, {"A": "builtin", "B": "my.yaml"}) == compared(told, pair)
 
 
 def test_topics_are_shown_from_those_with_most_names_and_from_those_with_fewest() -> None:

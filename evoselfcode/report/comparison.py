@@ -7,10 +7,11 @@ This file decides what is compared and in which words a verdict is told. The num
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -33,7 +34,9 @@ SHOWN = 20
 
 
 def compared(
-    arms: Mapping[str, Draws], pairs: Mapping[tuple[str, str], tuple[str, ...]], paired_by_topic: Container[str] = ()
+    arms: Mapping[str, Draws],
+    pairs: Mapping[tuple[str, str], tuple[str, ...]],
+    topics_of: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Compare arms that have draws, pair by pair.
 
@@ -41,11 +44,12 @@ def compared(
         arms: The draws of each arm.
         pairs: Which arms to compare, and in which factors they differ. With several pairs each interval is so wide that
             all of them hold at once with 95 % (Bonferroni), and so are the verdicts.
-        paired_by_topic: Arms that ask about the same topic at the same number of their plans.
+        topics_of: Where the topics of each arm that has some come from: arms that share them ask about the same one at
+            the same number of their plans.
     """
     pairs = {pair: factors for pair, factors in pairs.items() if all(_has_draws(arms, arm) for arm in pair)}
     confidence = 1.0 - 0.05 / max(1, len(pairs))
-    made = [_compared(arms, pair, factors, confidence, paired_by_topic) for pair, factors in pairs.items()]
+    made = [_compared(arms, pair, factors, confidence, topics_of) for pair, factors in pairs.items()]
     if len(made) > 1:
         for one, p in zip(made, holm([one["metrics"][0]["p"] for one in made]), strict=True):
             one["metrics"][0]["p_holm"] = p
@@ -61,7 +65,7 @@ def _compared(
     pair: tuple[str, str],
     factors: tuple[str, ...],
     confidence: float,
-    paired_by_topic: Container[str],
+    topics_of: Mapping[str, str],
 ) -> dict[str, Any]:
     (name_a, name_b), (a, b) = pair, (arms[arm] for arm in pair)
     decided = verdict.decide(
@@ -78,7 +82,7 @@ def _compared(
         "verdict": decided.verdict,
     }
     rows = [primary, *_shares(name_a, a, name_b, b)]
-    if name_a in paired_by_topic and name_b in paired_by_topic:
+    if name_a in topics_of and topics_of[name_a] == topics_of.get(name_b):
         rows += _paired(name_a, a, name_b, b)
     return {
         "arms": [name_a, name_b],

@@ -7,7 +7,8 @@ It is made from the journal and the manifest alone, so that a report can be rebu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def document(
     meanings: Mapping[str, str],
     canonical: Callable[[str], str],
     pairs: Mapping[tuple[str, str], tuple[str, ...]],
-    paired_by_topic: Container[str] = (),
+    topics_by_arm: Mapping[str, str] = MappingProxyType({}),
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Make the report of one run.
@@ -57,13 +58,13 @@ def document(
         meanings: What each reason for dropping a draw means.
         canonical: What a name is compared by: ``quick_sort`` and ``quicksort`` are one name.
         pairs: Which arms to compare, and in which factors they differ.
-        paired_by_topic: Arms that ask about the same topic at the same number of their plans.
+        topics_by_arm: Where the topics of each arm that has some come from.
         warnings: What a reader should know first.
     """
     entries = list(entries)
     arms = gather(entries, canonical)
     equal, scores = fewest_accepted(arms.values()), vendi_scores(arms)
-    comparisons, ranked = compared(arms, pairs, paired_by_topic), ranking(arms)
+    comparisons, ranked = compared(arms, pairs, topics_by_arm), ranking(arms)
     return {
         "version": VERSION,
         "stage": manifest.stage,

@@ -6,7 +6,6 @@ This file decides where a report comes from and goes to. What is in it is :mod:`
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +40,15 @@ def report_run(folder: Path) -> dict[str, Any]:
         meanings=NAME_REASONS,
         canonical=canonical,
         pairs=_pairs(cells_of, drawn),
-        paired_by_topic=_paired_by_topic(cells_of),
-        warnings=[*run.remarks, *_remarks(run.manifest)],
+        topics_by_arm={name: cell.topics for name, cell in cells_of.items() if cell.topics},
+        warnings=[*run.remarks, *_remarks(run.manifest, drawn)],
     )
     atomic_write(folder / "report.json", [orjson.dumps(report, option=orjson.OPT_INDENT_2), b"\n"])
     atomic_write(folder / "report.html", [render(report).encode()])
     return report
 
 
-def _remarks(manifest: Manifest) -> list[str]:
+def _remarks(manifest: Manifest, drawn: list[str]) -> list[str]:
     """Say what of the run's settings a reader should know before the numbers."""
     told = [f"{arm} ended early: {why}" for arm, why in manifest.ended_early.items()]
     try:
@@ -57,8 +56,9 @@ def _remarks(manifest: Manifest) -> list[str]:
     except ConfigError:  # of another version: the numbers stand without remarks
         return told
     told += [warning.partition("\nhint: ")[0] for warning in config.warnings()]
-    promising = [name for name, cell in cells(config).items() if (cell.suffix or "").startswith("()")]
-    if 0 < len(promising) < len(config.namegen.arms):
+    asked = {name: cell for name, cell in cells(config).items() if name in drawn}
+    promising = [name for name, cell in asked.items() if (cell.suffix or "").startswith("()")]
+    if 0 < len(promising) < len(asked):
         told.append(
             f"the suffix of {', '.join(promising)} promises a function without arguments, which the other prompts do "
             "not: the arms were asked for different kinds of names"
@@ -79,9 +79,3 @@ def _pairs(known: dict[str, Cell], drawn: list[str]) -> dict[tuple[str, str], tu
     if set(drawn) <= set(known):
         return contrasts({name: cell for name, cell in known.items() if name in drawn})
     return {(drawn[0], drawn[1]): ()} if len(drawn) == 2 else {}
-
-
-def _paired_by_topic(known: dict[str, Cell]) -> set[str]:
-    """Return the arms that share their topics with another: they ask about the same one at the same number."""
-    topics = Counter(cell.topics for cell in known.values() if cell.topics)
-    return {name for name, cell in known.items() if cell.topics and topics[cell.topics] > 1}
