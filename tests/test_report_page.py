@@ -288,3 +288,13 @@ def test_the_page_stays_small() -> None:
 )
 def test_numbers_are_written_for_people(made: object, written: object) -> None:
     assert made == written
+
+
+def test_arms_beyond_the_last_colour_are_told_apart_by_their_lines() -> None:
+    """Sabotage: choose an arm's line by its colour."""
+    document = realistic()
+    document["arms"] = [document["arms"][0] | {"arm": f"arm{number}"} for number in range(20)]
+    legend = re.search(r'<ul class="legend" aria-label="Arms">(.*?)</ul>', render(document), re.DOTALL)
+    assert legend is not None
+    looks = re.findall(r'<li class="([^"]*)">', legend[1])
+    assert len(set(looks)) == len(looks) == 20

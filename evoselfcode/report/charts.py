@@ -183,11 +183,16 @@ def _bars(axes: Axes, series: Sequence[tuple[int, Sequence[tuple[float, float]]]
 
 def _look(number: int) -> tuple[str, Any]:
     """Return the colour and the line of an arm, by its place."""
-    return SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
+    return SERIES[number % len(SERIES)], DASHES[line(number)]
+
+
+def line(number: int) -> int:
+    """Return which of the lines an arm has, by its place: where colours come again, lines are others."""
+    return (number + number // len(SERIES)) % len(DASHES)
 
 
 def _marker(number: int) -> str:
-    return MARKERS[number % len(MARKERS)]
+    return MARKERS[(number + number // len(SERIES)) % len(MARKERS)]
 
 
 def _plain(name: str, number: int) -> str:

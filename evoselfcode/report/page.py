@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evoselfcode.report.charts import draw
+from evoselfcode.report.charts import draw, line
 from evoselfcode.report.drawing import SERIES
 from evoselfcode.report.time_charts import draw_timeline
 
@@ -54,8 +54,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "brief": brief, "duration": duration, "json": as_json, "measure": measure, "gap": gap, "number": number,
-        "percent": percent, "primary": primary, "probability": probability, "whisker": whisker,
+        "brief": brief, "duration": duration, "json": as_json, "line": line, "measure": measure, "gap": gap,
+        "number": number, "percent": percent, "primary": primary, "probability": probability, "whisker": whisker,
     }  # fmt: skip
     return environment
 
