@@ -57,6 +57,18 @@ def test_the_main_job_then_again(folder: Path) -> None:
     again = run(folder, "datagen-names", *SMALL)
     assert again.returncode == 0
     assert "no request was sent" in again.stdout
+    assert "report.html" not in again.stdout
+
+
+def test_a_report_that_was_not_written_is_made_by_the_same_command(folder: Path) -> None:
+    """A full disk, or Ctrl-C, after the last request. Sabotage: report only where requests were sent."""
+    assert run(folder, "datagen-names", *SMALL).returncode == 0
+    page = folder / "data/generated/names/report.html"
+    page.unlink()
+    again = run(folder, "datagen-names", *SMALL)
+    assert again.returncode == 0, again.stderr
+    assert "no request was sent" in again.stdout
+    assert page.exists()
 
 
 def test_data_goes_to_stdout_and_nothing_else(folder: Path) -> None:
