@@ -7,6 +7,7 @@ from random import Random
 from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.report.comparison import compared
+from evoselfcode.report.document import _remarks
 from evoselfcode.report.draws import Draws, gather
 from evoselfcode.report.ranking import answer, ranking, topics_of
 from evoselfcode.storage import Draw, Entry
@@ -129,3 +130,10 @@ def test_topics_are_shown_from_those_with_most_names_and_from_those_with_fewest(
     assert [row["names"] for row in shown["fewest"]] == [0] * 12
     assert min(row["names"] for row in shown["most"]) > 0
     assert topics_of(arms(A=0.9)["A"]) is None
+
+
+def test_an_arm_whose_requests_were_all_given_up_is_not_said_to_be_compared() -> None:
+    """Sabotage: count the draws of every arm."""
+    told = gather([*drawn("A", 0.9), *drawn("B", 0.9)], canonical)
+    told["dead"] = Draws(canonical)
+    assert _remarks(told) == []

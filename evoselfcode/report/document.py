@@ -81,8 +81,9 @@ def document(
 
 def _remarks(arms: Mapping[str, Draws]) -> list[str]:
     told = []
-    if len({draws.draws for draws in arms.values()}) > 1:
-        counts = ", ".join(f"{name} {draws.draws:,}" for name, draws in arms.items())
+    drawn = {name: draws.draws for name, draws in arms.items() if draws.draws}  # one without is compared with none
+    if len(set(drawn.values())) > 1:
+        counts = ", ".join(f"{name} {count:,}" for name, count in drawn.items())
         told.append(f"the arms have different numbers of draws ({counts}); they are compared at the smaller one")
     for name, draws in arms.items():
         if draws.requests and draws.dead > draws.requests / 20:
