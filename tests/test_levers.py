@@ -155,3 +155,14 @@ def test_a_first_word_ends_the_prompt(boundary: str, end: str) -> None:
     config = settings(boundary=boundary, first_words=["compute"])
     prompt = funcname_prompt(config, cells(config)["A"], word="compute")
     assert prompt == L2r(f"This is an algorithm function.\n\n{end}")
+
+
+@pytest.mark.parametrize("text", ["", "[x, y]", "a: [", "a: [x, x]"])
+def test_what_is_no_tree_of_topics_is_told_with_a_hint_of_topics(tmp_path: Path, text: str) -> None:
+    """Sabotage: keep the hint of the configuration's reader."""
+    path = tmp_path / "topics.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_topics(str(path))
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("topics wants")

@@ -28,6 +28,7 @@ BUILTIN_TOPICS = Path(__file__).parents[1] / "topics.yaml"
 LONGEST_TOPIC = 200
 MOST_TOPICS = 100_000
 
+TOPICS_HINT = "topics wants a YAML map of lists of topics, such as evoselfcode/datagen/topics.yaml"
 NAMES_HINT = "used_names wants a JSONL file with func_name, such as the selected.jsonl of an earlier run"
 
 
@@ -112,7 +113,10 @@ def read_topics(setting: str) -> tuple[Topic, ...]:
 
 @lru_cache(maxsize=8)
 def _topics(path: Path, *state: int) -> tuple[Topic, ...]:
-    document = read_map(path)
+    try:
+        document = read_map(path)
+    except ConfigError as error:
+        raise ConfigError(error.problems, hint=TOPICS_HINT) from None
     found: dict[str, Topic] = {}
     for keys, leaf in _leaves(document.data, ()):
         place = f"{document.place(keys)}: {'.'.join(keys)}"
@@ -125,7 +129,7 @@ def _topics(path: Path, *state: int) -> tuple[Topic, ...]:
     if not document.problems and not 1 <= len(found) <= MOST_TOPICS:
         document.problems.append(f"{path}: has {len(found)} topics, expected 1 to {MOST_TOPICS:,}")
     if document.problems:
-        raise ConfigError(document.problems[:20], hint="evoselfcode/datagen/topics.yaml is such a tree")
+        raise ConfigError(document.problems[:20], hint=TOPICS_HINT)
     return tuple(found.values())
 
 
