@@ -23,19 +23,19 @@ def found(findings: Findings, name: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("middle", ["math.sqrt", " math.sqrt ", "sqrt", "math.sqrt\nprint()", "int(2) or math.sqrt"])
-def test_a_middle_isforced_if_the_suffix_joins_its_end(middle: str) -> None:
+def test_a_middle_is_forced_if_the_suffix_joins_its_end(middle: str) -> None:
     assert forced(0, middle)
     assert not forced(1, middle)
 
 
 @pytest.mark.parametrize("middle", ['"/"', "'/'", "os.sep", "os.path.sep", ' "/"'])
-def test_a_separator_isforced_by_the_second_suffix(middle: str) -> None:
+def test_a_separator_is_forced_by_the_second_suffix(middle: str) -> None:
     assert forced(1, middle)
     assert not forced(0, middle)
 
 
 @pytest.mark.parametrize("middle", [*LINES, "", "\nmath.sqrt", "os.path", 'sqrt = "/" + x', "separator"])
-def test_text_in_which_theforced_middle_only_occurs_is_notforced(middle: str) -> None:
+def test_text_in_which_the_forced_middle_only_occurs_is_not_forced(middle: str) -> None:
     """Sabotage: in ``forced``, look for the part anywhere in the text."""
     assert not forced(0, middle)
     assert not forced(1, middle)
@@ -68,7 +68,7 @@ def test_what_was_asked_is_not_asked_again() -> None:
     assert found(findings, "FIM by suffix")[0] == "ok"
 
 
-def test_a_wayforced_by_half_goes_before_one_that_merely_depends() -> None:
+def test_a_way_forced_by_half_goes_before_one_that_merely_depends() -> None:
     """Sabotage: settle on the first way that depends."""
     findings, _ = run(by_way({"suffix": ("value", "name"), "qwen2.5-coder": ("math.sqrt", "name")}), model=QWEN)
     assert findings.dialect.fim == "sentinel"
