@@ -199,7 +199,7 @@ def test_views_appear_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_rows_are_read_one_by_one_and_a_line_that_is_none_is_a_damage(tmp_path: Path) -> None:
-    """Sabotages: let a line nested a thousand deep pass; do not count the bytes of a line that is damaged."""
+    """Sabotages: let the decoder's RecursionError pass; do not count the bytes of a line that is damaged."""
     path = tmp_path / "rows.jsonl"
     lines = [b'{"a": 1}', b"hello", b'{"a": "x"}', b"\xff", b"", b"[" * 100_000, b'{"a": 2}']
     path.write_bytes(b"\n".join(lines))
@@ -209,6 +209,8 @@ def test_rows_are_read_one_by_one_and_a_line_that_is_none_is_a_damage(tmp_path: 
         (9, 6), (15, 11), (26, 2), (28, 1),
     ]  # fmt: skip
     assert isinstance(found[5], Damage)
+    path.write_bytes(b'{"a": ' + b"[" * 100_000)
+    assert list(read_rows(path, dict[str, object])) == [Damage(0, 100_006)]
 
 
 def test_rows_that_cannot_be_read_are_one_message(tmp_path: Path) -> None:
