@@ -87,7 +87,8 @@ def datagen_names(
 def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Find out what the endpoint can do, and say what works, what does not, and why.
 
-    At most six requests are sent. The exit code is 2 if no way of fill-in-the-middle works.
+    At most six requests are sent, and two for each order of raw prompts that an arm prescribes. The exit code is 2 if
+    no way of fill-in-the-middle works, or not in such an order.
     """
     import anyio
 

@@ -202,7 +202,7 @@ def card(summary: Summary) -> None:
 def _title(summary: Summary) -> str:
     dialect = summary.findings.dialect
     way = dialect.fim + (f" ({dialect.family})" if dialect.fim == "sentinel" else "")
-    fim = f"; FIM by {way}" if dialect.fim != "none" and set(summary.meter.requests) != {"L2R"} else ""
+    fim = f"; FIM by {way}" if summary.fim and dialect.fim != "none" else ""
     return printable(f"{summary.stage}: {dialect.model} on {dialect.server}{fim}")
 
 

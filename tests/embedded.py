@@ -10,6 +10,7 @@ import orjson
 
 from evoselfcode import OpenAICompletionClient, RunConfig
 from evoselfcode.clients.findings import canary_sampling
+from evoselfcode.config import cells
 from evoselfcode.local.answer import answer
 
 CANARY = canary_sampling(1, logprobs=False)
@@ -49,6 +50,11 @@ class Embedded:
     def client(self, config: RunConfig | None = None) -> OpenAICompletionClient:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.handle))
         api = config.api if config else RunConfig().api
+        orders = {cell.order for cell in cells(config).values() if cell.order} if config else set()
         return OpenAICompletionClient(
-            "http://embedded:8000", "evoselfcode-ngram", http_client=http, max_attempts=api.max_attempts
+            "http://embedded:8000",
+            "evoselfcode-ngram",
+            fim_orders=sorted(orders),
+            http_client=http,
+            max_attempts=api.max_attempts,
         )

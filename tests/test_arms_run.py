@@ -1,43 +1,48 @@
-"""Whole runs of named arms: what is written, what is asked when an arm is added, and what is refused."""
+"""Runs with arms of their own: which file a name goes to, what an arm that is added, changed or gone means."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from embedded import Embedded
+from llama_server import LlamaServer
 
-from evoselfcode import OpenAICompletionClient, RunConfig, generate_funcnames_fim
-from evoselfcode.datagen.filters import NameJudge, parse_name
-from evoselfcode.datagen.pipeline.namegen import NAMES, plan
-from evoselfcode.datagen.pipeline.reporting import report_run
+from evoselfcode import OpenAICompletionClient, RunConfig
+from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.summary import Summary
-from evoselfcode.errors import RunMismatch, UsageError
-from evoselfcode.records import Choice, L2r, Request, Sampling
-from evoselfcode.storage import Entry, read_entries
+from evoselfcode.errors import FimUnavailable, RunMismatch, UsageError
+from evoselfcode.storage import Entry, read_entries, read_manifest
+from evoselfcode.terminal import card
 
-FIVE: dict[str, Any] = {
-    "FIM": {"mode": "FIM"},
-    "spm": {"mode": "FIM-SPM"},
-    "L2R": {"mode": "L2R"},
-    "topics": {"mode": "L2R", "topics": "builtin"},
-    "words": {"mode": "L2R", "first_words": ["get", "is"], "temperature": 0.8},
+FIM, L2R = {"mode": "FIM"}, {"mode": "L2R"}
+FIVE = {
+    "FIM": FIM,
+    "psm": {"mode": "FIM-PSM", "temperature": 0.8},
+    "L2R": L2R,
+    "topics": L2R | {"topics": "builtin"},
+    "words": L2R | {"first_words": ["find", "get"]},
 }
 
 
-def config(folder: Path, arms: dict[str, Any], **namegen: Any) -> RunConfig:
+def config(folder: Path, arms: dict[str, Any], **sections: Any) -> RunConfig:
     return RunConfig.from_mapping({
-        "namegen": {"num_requests": 6, "temperature": 1.0, "top_p": 1.0, "arms": arms, **namegen},
+        **sections,
+        "model": "evoselfcode-ngram",
+        "api": {"concurrency": 4, "max_attempts": 2},
+        "namegen": {"num_requests": 4, "temperature": 1.0, "top_p": 1.0, "arms": arms},
         "output": {"dir": str(folder)},
     })  # fmt: skip
 
 
-async def run(settings: RunConfig, **options: Any) -> Summary:
-    return await run_stage(NAMES, OpenAICompletionClient.from_config(settings), settings, **options)
+async def run(settings: RunConfig, **options: Any) -> tuple[Summary, Embedded]:
+    """Run against the embedded model behind HTTP."""
+    server = Embedded()
+    return await run_stage(NAMES, server.client(settings), settings, **options), server
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -48,117 +53,168 @@ def entries(folder: Path) -> list[Entry]:
     return [entry for entry in read_entries(folder / "names" / "journal.jsonl") if isinstance(entry, Entry)]
 
 
-async def test_five_arms_are_run_and_shown_by_what_they_do(tmp_path: Path) -> None:
-    """Sabotage: sort the rows into the files by the name of the arm."""
-    await run(config(tmp_path, FIVE))
-    assert {row["source"] for row in rows(tmp_path, "fim_raw.jsonl")} == {"FIM", "spm"}
-    assert {row["source"] for row in rows(tmp_path, "l2r_raw.jsonl")} == {"L2R", "topics", "words"}
-    words = [row for row in rows(tmp_path, "l2r_raw.jsonl") if row["source"] == "words"]
-    assert all(row["func_name"].startswith(("get_", "is_")) for row in words)
-    assert all(row["func_name"].endswith(row["raw_text"]) for row in words)
-    found = entries(tmp_path)
-    assert Counter(entry.arm for entry in found) == dict.fromkeys(FIVE, 6)
-    assert {entry.arm for entry in found if entry.topic} == {"topics"}
-    made = report_run(tmp_path / "names")
-    assert {tuple(one["arms"]) for one in made["comparisons"]} == {
-        ("FIM", "spm"),
-        ("FIM", "L2R"),
-        ("L2R", "topics"),
-    } | {("spm", "L2R")}
-    assert next(arm for arm in made["arms"] if arm["arm"] == "topics")["topics"]["asked"] == 6
+async def test_a_run_with_five_arms(tmp_path: Path) -> None:
+    """Sabotages: sort the rows by the arm's name and not by its mode; leave ``topic`` out of ``make_entry``."""
+    summary, server = await run(config(tmp_path, FIVE))
+    fim, l2r, both = (rows(tmp_path, f"{name}_raw.jsonl") for name in ("fim", "l2r", "combined"))
+    assert {row["source"] for row in fim} == {"FIM", "psm"}
+    assert {row["source"] for row in l2r} == {"L2R", "topics", "words"}
+    assert len(both) == len(fim) + len(l2r) == sum(summary.meter.kept.values())
+    assert all(row["func_name"].startswith(("find_", "get_")) for row in l2r if row["source"] == "words")
+    assert {entry.arm for entry in entries(tmp_path) if entry.topic} == {"topics"}
+    assert len({entry.topic for entry in entries(tmp_path)} - {None}) == 4
+    assert summary.meter.requests == dict.fromkeys(FIVE, 4)
+    raw = [body for body in server.bodies if str(body["prompt"]).startswith("<|fim_prefix|>")]
+    assert len(raw) == 4
+    assert {body["temperature"] for body in raw} == {0.8}
+    assert summary.findings.dialect.orders == ("PSM",)
 
 
-async def test_an_arm_is_added_and_the_others_are_not_asked_again(tmp_path: Path) -> None:
-    """Sabotage: hold every setting of every arm against the earlier run."""
-    two = {name: FIVE[name] for name in ("FIM", "L2R")}
-    await run(config(tmp_path, two))
-    before = entries(tmp_path)
-    summary = await run(config(tmp_path, FIVE))
-    assert summary.meter.fresh == 18
-    assert entries(tmp_path)[:12] == before
+async def test_the_embedded_model_takes_both_orders(tmp_path: Path) -> None:
+    """Sabotage: read sentinels in PSM order alone in ``as_prompt``."""
+    arms = {"psm": {"mode": "FIM-PSM"}, "spm": {"mode": "FIM-SPM"}}
+    summary, server = await run(config(tmp_path, arms))
+    assert summary.findings.dialect.orders == ("PSM", "SPM")
+    starts = [body["prompt"].partition("|>")[0] + "|>" for body in server.bodies]
+    assert sorted(starts) == ["<|fim_prefix|>"] * 4 + ["<|fim_suffix|>"] * 4
+    assert summary.meter.kept["psm"]
+    assert summary.meter.kept["spm"]
 
 
-async def test_an_arm_that_changed_or_is_gone_is_refused(tmp_path: Path) -> None:
-    await run(config(tmp_path, FIVE))
-    with pytest.raises(RunMismatch, match=r"namegen\.arms\.words\.temperature: 0\.8 then, 0\.9 now"):
-        await run(config(tmp_path, FIVE | {"words": FIVE["words"] | {"temperature": 0.9}}))
-    with pytest.raises(RunMismatch, match=r"namegen\.arms\.words\.mode: 'L2R' then, None now"):
-        await run(config(tmp_path, FIVE | {"words": None}))
+async def test_an_arm_that_is_added_is_asked_alone(tmp_path: Path) -> None:
+    """Sabotages: refuse every difference in ``refuse_other_settings``; put the number of arms into the key."""
+    await run(config(tmp_path, {"FIM": FIM, "L2R": L2R}))
+    before, kept = entries(tmp_path), rows(tmp_path, "fim_raw.jsonl")
+    more = config(tmp_path, {"words": FIVE["words"], "L2R": L2R, "FIM": FIM})
+    _, server = await run(more)
+    assert len(server.bodies) == 4
+    assert entries(tmp_path)[:8] == before
+    assert {entry.arm for entry in entries(tmp_path)[8:]} == {"words"}
+    assert rows(tmp_path, "fim_raw.jsonl") == kept
+    _, server = await run(more)
+    assert server.messages == 0
 
 
-async def test_a_file_that_says_something_else_now_is_refused(tmp_path: Path) -> None:
-    """Sabotage: leave ``Stage.inputs`` out of the fingerprint."""
-    taken = tmp_path / "taken.jsonl"
-    taken.write_text('{"func_name": "quick_sort"}\n')
-    arms = {"L2R": {"mode": "L2R"}, "used": {"mode": "L2R", "used_names": str(taken)}}
-    await run(config(tmp_path, arms))
-    assert (await run(config(tmp_path, arms))).sent is False
-    taken.write_text('{"func_name": "merge_sort"}\n')
-    with pytest.raises(RunMismatch, match=r"namegen\.arms\.used\.used_names\.digest"):
-        await run(config(tmp_path, arms))
+def drop(arms: dict[str, Any]) -> None:
+    del arms["L2R"]
 
 
-async def test_a_run_from_before_arms_had_names_is_resumed(tmp_path: Path) -> None:
-    """Its manifest knows none of these settings. Sabotage: take a setting that is missing there for another value."""
-    two = {name: FIVE[name] for name in ("FIM", "L2R")}
-    await run(config(tmp_path, two))
-    file = tmp_path / "names" / "manifest.json"
-    manifest = json.loads(file.read_bytes())
-    new = ("namegen.arms", "prompts.topic_prefix", "prompts.used_name")
-    manifest["fingerprint"] = {key: v for key, v in manifest["fingerprint"].items() if not key.startswith(new)}
-    file.write_text(json.dumps(manifest))
-    summary = await run(config(tmp_path, two, num_requests=7))
-    assert summary.meter.fresh == 2
-
-
-async def test_one_arm_is_run_by_its_name_whatever_its_case(tmp_path: Path) -> None:
-    summary = await run(config(tmp_path, FIVE), arms=["WORDS", "words"])
-    assert dict(summary.meter.requests) == {"words": 6}
-    with pytest.raises(UsageError, match=r"there is no arm fin\nhint: namegen\.arms has FIM, spm, L2R, topics, words"):
-        await run(config(tmp_path, FIVE), arms=["fin"])
-
-
-def test_the_library_draws_from_any_arm(tmp_path: Path) -> None:
-    settings = config(tmp_path, FIVE)
-    names = generate_funcnames_fim(OpenAICompletionClient.from_config(settings), settings, mode="words")
-    assert {row["source"] for row in names} == {"words"}
-
-
-def test_the_keys_of_the_guides_arms_are_those_of_before_arms_had_names() -> None:
-    """So that no paid row is asked again. Sabotage: take ``omit_defaults`` from ``records.Fim``."""
-    keys = [next(plan(RunConfig(), "m", arm)).key for arm in ("FIM", "L2R")]
-    assert keys == KEYS
-
-
-KEYS = ["c1db584ee9d1e898cbbb04a274a3a0f5", "a94d3d408fe0b28241d39362048030d6"]
+def heat(arms: dict[str, Any]) -> None:
+    arms["L2R"] = L2R | {"temperature": 0.5}
 
 
 @pytest.mark.parametrize(
-    ("before", "text", "ending", "name", "reason"),
-    [
-        ("def compute_", "sum", "stop", "compute_sum", None),
-        ("def compute", "_sum(", "stop", "compute_sum", None),
-        ("def compute_", "2d_sum", "stop", "compute_2d_sum", None),
-        ("def compute_", "", "stop", "", "empty"),
-        ("def compute", "(x)", "stop", "", "empty"),
-        ("def compute_", " sum", "stop", "", "empty"),
-        ("def compute_", "su", "length", "compute_su", "truncated"),
-        ("def compute_", "sum-of", "stop", "compute_sum", "malformed"),
-        ("undef compute_", "sum_up", "stop", "sum_up", None),
-        ("def ", "compute_sum", "stop", "compute_sum", None),
-        ("def", " compute_sum", "stop", "compute_sum", None),
-    ],
+    ("change", "told"),
+    [(drop, "namegen.arms.L2R: an arm then, none now"), (heat, "namegen.arms.L2R.temperature: None then, 0.5 now")],
 )
-def test_a_text_goes_on_with_the_name_that_its_prompt_began(
-    before: str, text: str, ending: str, name: str, reason: str | None
+async def test_an_arm_that_is_gone_or_another_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
-    """Sabotage: strip the text before it is joined; take ``def`` from the end of another word."""
-    request = Request(key="0", prompt=L2r(f"x\n\n{before}"), sampling=Sampling(max_new_tokens=9), arm="A")
-    candidate = parse_name(request, 0, Choice(text, ending))
-    assert (candidate.text, candidate.raw_text) == (name, text)
-    assert NameJudge("^[a-z_][a-z0-9_]{2,64}$", ())(candidate).reason == reason
+    """Sabotage: look at today's settings only."""
+    arms: dict[str, Any] = {"FIM": FIM, "L2R": L2R}
+    await run(config(tmp_path, arms))
+    change(arms)
+    with pytest.raises(RunMismatch) as raised:
+        await run(config(tmp_path, arms))
+    _, line, hint = str(raised.value).splitlines()
+    assert line.strip() == told
+    assert "--new-run" in hint
+    assert ("--arm" in hint) == (change is drop)
 
 
-def test_a_prompt_without_an_order_is_written_without_one() -> None:
-    fim = next(plan(RunConfig(), "m", "FIM")).prompt
-    assert b"order" not in msgspec.json.encode(fim)
+async def test_a_file_of_topics_counts_by_its_content(tmp_path: Path) -> None:
+    """Sabotage: leave ``stage.inputs`` out of the fingerprint."""
+    topics = tmp_path / "topics.yaml"
+    topics.write_text("a: [sorting, graphs]\n")
+    settings = config(tmp_path, {"T": L2R | {"topics": str(topics)}})
+    await run(settings)
+    topics.write_text("# the same\nb: [sorting, graphs]\n")
+    _, server = await run(settings)
+    assert server.messages == 0
+    topics.write_text("a: [sorting, trees]\n")
+    with pytest.raises(RunMismatch, match=r"namegen\.arms\.T\.topics\.digest: '[0-9a-f]{32}' then, '"):
+        await run(settings)
+
+
+async def test_the_first_arm_with_topics_may_bring_its_own_prompt_and_the_next_may_not(tmp_path: Path) -> None:
+    """Sabotages: leave ``idle`` out; let a setting be idle whatever arms were asked."""
+    both = {"L2R": L2R, "T": FIVE["topics"]}
+    await run(config(tmp_path, {"L2R": L2R}))
+    await run(config(tmp_path, both, prompts={"topic_prefix": "# {topic}\n"}))
+    with pytest.raises(RunMismatch, match=r"prompts\.topic_prefix: '# \{topic\}"):
+        await run(config(tmp_path, both))
+
+
+async def test_a_manifest_of_before_arms_had_names_is_gone_on_from(tmp_path: Path) -> None:
+    """Sabotage: let ``_as_known_now`` return what it is given."""
+    await run(config(tmp_path, {"FIM": FIM, "L2R": L2R}))
+    path = tmp_path / "names" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    later = ("namegen.arms.", "prompts.topic_prefix", "prompts.used_name")
+    manifest["fingerprint"] = {k: v for k, v in manifest["fingerprint"].items() if not k.startswith(later)}
+    del manifest["config"]["namegen"]["arms"]
+    del manifest["preflight"]["dialect"]["orders"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(RunMismatch, match=r"namegen\.arms\.FIM: an arm then, none now"):
+        await run(config(tmp_path, {"L2R": L2R}))
+    _, server = await run(config(tmp_path, {"FIM": FIM, "L2R": L2R}))
+    assert server.bodies == []
+    path.write_text(json.dumps(manifest))
+    _, server = await run(config(tmp_path, {"FIM": FIM, "L2R": L2R, "words": FIVE["words"]}))
+    assert len(server.bodies) == 4
+    found = read_manifest(path)
+    assert found is not None
+    assert found.fingerprint["namegen.arms.words.mode"] == "L2R"
+
+
+async def test_one_arm_by_its_name_in_any_case_and_none_that_is_not_there(tmp_path: Path) -> None:
+    """Sabotage: compare names as they are written."""
+    settings = config(tmp_path, FIVE)
+    summary, _ = await run(settings, arms=["WORDS", "words"])
+    assert summary.meter.requests == {"words": 4}
+    with pytest.raises(UsageError, match=r"there is no arm word\nhint: namegen\.arms has FIM, psm, L2R, topics, words"):
+        await run(settings, arms=["word"])
+
+
+async def test_an_arm_alone_needs_no_order_of_the_others(tmp_path: Path) -> None:
+    """A client without ``fim_orders`` tried none. Sabotage: require all arms of the configuration."""
+    settings = config(tmp_path, {"L2R": L2R, "spm": {"mode": "FIM-SPM"}})
+    await run_stage(NAMES, Embedded().client(), settings, arms=["L2R"])
+    with pytest.raises(FimUnavailable, match="raw prompts in SPM order were not tried on this server"):
+        await run_stage(NAMES, Embedded().client(), settings)
+    assert {entry.arm for entry in entries(tmp_path)} == {"L2R"}
+
+
+async def test_the_card_names_a_way_of_fim_only_where_one_was_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sabotage: name it unless the only arm is called L2R."""
+    for arms, shown in (({"X": L2R}, False), ({"X": {"mode": "FIM-PSM"}}, False), ({"L2R": FIM}, True)):
+        summary, _ = await run(config(tmp_path / str(len(str(arms))), arms))
+        card(summary)
+        assert ("FIM by suffix" in capsys.readouterr().out) == shown
+
+
+async def test_orders_on_a_real_server(llama: LlamaServer, tmp_path: Path) -> None:
+    """evo-tiny was trained on PSM alone, weakly; in SPM order its suffix makes no difference, and that is said.
+
+    Sabotage: in ``_judged``, do not compare the two middles.
+    """
+
+    def settings(mode: str) -> RunConfig:
+        return RunConfig.from_mapping({
+            "model": "evo-tiny",
+            "api": {"base_url": llama.url, "concurrency": 4},
+            "prompts": {"boundary": "token"},
+            "namegen": {"num_requests": 5, "n": 2, "temperature": 1.0, "arms": {"raw": {"mode": mode}, "L2R": L2R}},
+            "output": {"dir": str(tmp_path)},
+        })  # fmt: skip
+
+    psm, spm = settings("FIM-PSM"), settings("FIM-SPM")
+    summary = await run_stage(NAMES, OpenAICompletionClient.from_config(psm), psm)
+    assert summary.findings.dialect.orders == ("PSM",)
+    assert [check.level for check in summary.findings.checks if check.name == "raw FIM in PSM order"] == ["warning"]
+    assert summary.meter.draws == {"raw": 10, "L2R": 10}
+    assert {row["source"] for row in rows(tmp_path, "fim_raw.jsonl")} == {"raw"}
+    with pytest.raises(FimUnavailable, match="raw FIM in SPM order: evoselfcode: silently ignored"):
+        await run_stage(NAMES, OpenAICompletionClient.from_config(spm), spm, new_run=True)

@@ -131,3 +131,44 @@ def test_the_verdict_does_not_depend_on_the_arm() -> None:
 def test_a_slow_pattern_never_meets_a_long_text() -> None:
     decide = NameJudge("^([a-z]+_?)+$", ())
     assert decide(candidate("a" * 300 + "9")).reason == "regex"
+
+
+def begun(before: str, text: str, ending: str = "stop") -> tuple[str, str | None]:
+    request = Request(key="00", prompt=L2r(before), sampling=Sampling(max_new_tokens=16), arm="L2R")
+    found = parse_name(request, 0, Choice(text, ending))
+    return found.text, NameJudge(REGEX, ())(found).reason
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "ending", "name", "reason"),
+    [
+        ("def compute_", "sum", "stop", "compute_sum", None),
+        ("def compute_", "sum(items):\n", "length", "compute_sum", None),
+        ("def compute", "_sum", "stop", "compute_sum", None),
+        ("def compute", "d_sum(x)", "stop", "computed_sum", None),
+        ("def compute_", "2d_sum", "stop", "compute_2d_sum", None),
+        ("def compute_", "Sum", "stop", "compute_Sum", "regex"),
+        ("def compute_", "", "stop", "", "empty"),
+        ("def compute", "(items)", "stop", "", "empty"),
+        ("def compute_", " sum", "stop", "", "empty"),
+        ("def compute_", "\nsum", "stop", "", "empty"),
+        ("def compute_", "sum", "length", "compute_sum", "truncated"),
+        ("def compute_", "sum-x", "stop", "compute_sum", "malformed"),
+        ("def compute_", "sum<|endoftext|>", "stop", "compute_sum", "special_token"),
+        ("undef compute_", "sum_up", "stop", "sum_up", None),
+        ("def compute_ ", "sum_up", "stop", "sum_up", None),
+        ("def compute_sum(x):\n    ...\n\ndef ", "sort_it", "stop", "sort_it", None),
+        ("x = 1\ndef\tcompute_", "sum", "stop", "compute_sum", None),
+    ],
+)
+def test_a_name_that_the_prompt_begins_goes_on_in_the_text(
+    before: str, text: str, ending: str, name: str, reason: str | None
+) -> None:
+    """Sabotages: strip the text's leading space; take the rest from behind the whole name; ignore what was begun."""
+    assert begun(before, text, ending) == (name, reason)
+
+
+@given(st.from_regex(r"[a-z_][a-z0-9_]{0,30}", fullmatch=True), st.text(max_size=40))
+def test_a_begun_name_is_what_was_begun_and_more_or_nothing(word: str, text: str) -> None:
+    name, _ = begun(f"{'x' * 500}\ndef {word}", text)
+    assert not name or (name.startswith(word) and text.startswith(name[len(word) :]) and len(name) > len(word))

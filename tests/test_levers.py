@@ -1,7 +1,10 @@
-"""Levers: topics, first words and names that are taken, and the same ones at the same number, whatever came back."""
+"""What varies a prompt from request to request: the same for the same number, each value equally often."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,159 +13,195 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoselfcode.config import Cell, RunConfig, cells
-from evoselfcode.datagen.filters import canonical
-from evoselfcode.datagen.pipeline.levers import Lever, digests, levers, read_names, read_topics
-from evoselfcode.datagen.prompts import funcname_prompt
+from evoselfcode import RunConfig
+from evoselfcode.config import Cell, cells
+from evoselfcode.datagen.pipeline.levers import MOST_TOPICS, Lever, digests, levers, read_names, read_topics
+from evoselfcode.datagen.pipeline.namegen import plan
 from evoselfcode.errors import ConfigError
-from evoselfcode.records import Fim, L2r
+from evoselfcode.records import Fim, L2r, Request
+
+HEAD = "This is an algorithm function.\n\n"
+
+
+def config(arms: dict[str, Any], **namegen: Any) -> RunConfig:
+    return RunConfig.from_mapping({"namegen": {"arms": arms, "num_requests": 6, **namegen}})
 
 
 def cell(**arm: Any) -> Cell:
-    return cells(settings(**arm))["A"]
+    return cells(config({"X": {"mode": "L2R", **arm}}))["X"]
 
 
-def settings(**arm: Any) -> RunConfig:
-    return RunConfig.from_mapping({"namegen": {"arms": {"A": {"mode": "L2R", **arm}}}})
+def given_to(cell: Cell, count: int, seed: int = 0) -> list[Lever]:
+    return list(islice(levers(cell, seed), count))
 
 
-def first(count: int, of: Cell, seed: int = 0) -> list[Lever]:
-    return list(islice(levers(of, seed), count))
+def tree(folder: Path, text: str) -> str:
+    path = folder / "topics.yaml"
+    path.write_text(text)
+    return str(path)
 
 
-def test_the_tree_that_comes_with_the_package_is_read() -> None:
-    topics = read_topics("builtin")
-    assert len({topic.text for topic in topics}) == len(topics) >= 300
-    assert len({topic.domain for topic in topics}) >= 14
+def names(folder: Path, *rows: str, end: str = "\n") -> str:
+    path = folder / "names.jsonl"
+    path.write_text("\n".join(rows) + end)
+    return str(path)
 
 
-@given(words=st.lists(st.from_regex("[a-z]{1,8}", fullmatch=True), min_size=1, max_size=9, unique=True),
-       count=st.integers(1, 60), seed=st.integers(0, 99))  # fmt: skip
-def test_all_are_asked_equally_often(words: list[str], count: int, seed: int) -> None:
-    """Sabotage: draw a word with ``choice`` for each request."""
-    given = [lever.word for lever in first(count, cell(first_words=words), seed)]
-    times = [given.count(word) for word in words]
-    assert sum(times) == count
-    assert max(times) - min(times) <= 1
+def row(name: str) -> str:
+    return json.dumps({"func_name": name, "source": "FIM"})
 
 
-def test_the_same_number_has_the_same_topic_in_every_arm_and_run() -> None:
-    """Sabotage: put the arm's temperature into the seed of the rounds."""
-    topics = [lever.topic for lever in first(900, cell(topics="builtin"))]
-    assert topics == [lever.topic for lever in first(900, cell(topics="builtin", temperature=0.9, mode="FIM"))]
-    assert topics != [lever.topic for lever in first(900, cell(topics="builtin"), seed=1)]
-    assert topics[:758] != sorted(topics[:758], key=str)
+def prompts(settings: RunConfig, arm: str = "X") -> list[Request]:
+    return list(plan(settings, "m", arm))
 
 
-def test_without_levers_nothing_is_given() -> None:
-    assert first(3, cell()) == [Lever()] * 3
+@given(count=st.integers(0, 3000), seed=st.integers(0, 2**62))
+def test_topics_go_round(count: int, seed: int) -> None:
+    """Each topic equally often to within one. Sabotage: ``choices`` for ``sample`` in ``_rounds``."""
+    lots = given_to(cell(topics="builtin"), count, seed)
+    asked = Counter(lot.topic for lot in lots)
+    every = {topic.text for topic in read_topics("builtin")}
+    assert set(asked) <= every
+    often = [asked[topic] for topic in every]
+    assert max(often) - min(often) <= 1
+    assert lots == given_to(cell(topics="builtin"), count, seed)
 
 
-def test_names_that_are_taken_are_drawn_anew_for_each_request(tmp_path: Path) -> None:
-    """Sabotage: seed all requests alike."""
-    taken = tmp_path / "names.jsonl"
-    taken.write_text("".join(f'{{"func_name": "name_{i}", "source": "L2R"}}\n' for i in range(40)))
-    given = [lever.used for lever in first(30, cell(used_names=str(taken), used_names_shown=5))]
-    assert all(len(set(names)) == 5 for names in given)
-    assert len(set(given)) > 20
-    assert first(1, cell(used_names=str(taken), used_names_shown=64))[0].used.__len__() == 40
+def test_two_rounds_are_shuffled_differently_and_so_are_two_seeds() -> None:
+    """Sabotage: leave the number of the round, or the seed, out of what seeds it."""
+    words = tuple(f"w{number}" for number in range(30))
+    asked = [lot.word for lot in given_to(cell(first_words=words), 60)]
+    assert sorted(asked[:30], key=str) == sorted(asked[30:], key=str)  # type: ignore[arg-type]
+    assert asked[:30] != asked[30:] != list(words)
+    assert asked != [lot.word for lot in given_to(cell(first_words=words), 60, seed=1)]
 
 
-def test_a_name_is_read_once_however_it_is_spelt(tmp_path: Path) -> None:
-    """The last line may lack its end: people write such files. Sabotage: compare names as they are written."""
-    taken = tmp_path / "names.jsonl"
-    taken.write_text('{"func_name": "quick_sort"}\n{"func_name": "quickSort"}\n{"func_name": "is_prime"}')
-    assert read_names(str(taken)) == ("quick_sort", "is_prime")
-    taken.write_text('{"func_name": "gcd"}\n')
-    assert read_names(str(taken)) == ("gcd",)
-    assert canonical("quickSort") == canonical("quick_sort")
+def test_two_arms_with_the_same_topics_ask_about_the_same_at_the_same_number() -> None:
+    """Sabotage: seed the rounds with the arm's first words too."""
+    arms = {
+        "A": {"mode": "FIM", "topics": "builtin"},
+        "B": {"mode": "L2R", "topics": "builtin", "temperature": 1.0, "first_words": ["find", "split", "is"]},
+    }
+    a, b = (prompts(config(arms, num_requests=50), arm) for arm in "AB")
+    assert [one.topic for one in a] == [one.topic for one in b]
+    assert len({one.topic for one in a}) == 50
+
+
+def test_a_longer_plan_goes_on_where_the_shorter_ended() -> None:
+    arms = {"X": {"mode": "L2R", "topics": "builtin", "first_words": ["find", "split"]}}
+    assert prompts(config(arms, num_requests=9))[:6] == prompts(config(arms))
+
+
+def test_the_keys_of_the_default_arms_are_those_of_before_arms_had_names() -> None:
+    """From commit d1fae4e: runs that are there go on. Sabotage: put ``order`` on the wire or drop ``omit_defaults``."""
+    keys = {arm: prompts(RunConfig.from_mapping({}), arm)[0].key for arm in ("FIM", "L2R")}
+    assert keys == {"FIM": "c1db584ee9d1e898cbbb04a274a3a0f5", "L2R": "a94d3d408fe0b28241d39362048030d6"}
+    token = RunConfig.from_mapping({"prompts": {"boundary": "token"}})
+    assert prompts(token, "L2R")[0].key == "47190f44b2bc10b6450a56530072786f"
+
+
+def test_a_prompt_with_every_lever(tmp_path: Path) -> None:
+    """Sabotage: show the names before the head; write the word with ``token`` as with ``literal``."""
+    arm = {"topics": tree(tmp_path, "a: [sorting]"), "first_words": ["find"], "used_names": names(tmp_path, row("f"))}
+    settings = config({
+        "F": arm | {"mode": "FIM-SPM", "suffix": "(x):\n"},
+        "T": arm | {"mode": "L2R", "boundary": "token"},
+    })  # fmt: skip
+    shown = "This is an algorithm function about sorting.\n\ndef f(...):\n    ...\n\n\ndef find"
+    assert prompts(settings, "F")[0].prompt == Fim(f"{shown}_", "(x):\n", "SPM")
+    assert prompts(settings, "T")[0].prompt == L2r(shown)
+    assert prompts(settings, "T")[0].topic == "sorting"
+
+
+def test_used_names_stand_behind_the_global_prefix_where_there_is_no_topic(tmp_path: Path) -> None:
+    settings = config({"X": {"mode": "L2R", "used_names": names(tmp_path, row("f"))}})
+    assert prompts(settings)[0].prompt == L2r(f"{HEAD}def f(...):\n    ...\n\n\ndef ")
+
+
+def test_used_names_are_drawn_anew_for_each_request_and_none_twice(tmp_path: Path) -> None:
+    """Sabotage: seed every draw alike; ``choices`` for ``sample``."""
+    path = names(tmp_path, *(row(f"name_{number}") for number in range(40)))
+    lots = given_to(cell(used_names=path, used_names_shown=5), 20)
+    assert all(len(set(lot.used)) == 5 for lot in lots)
+    assert len({lot.used for lot in lots}) == 20
+    assert lots == given_to(cell(used_names=path, used_names_shown=5), 20)
+    assert {len(lot.used) for lot in given_to(cell(used_names=path, used_names_shown=64), 3)} == {40}
+
+
+def test_names_are_read_once_each_with_or_without_a_last_newline(tmp_path: Path) -> None:
+    """Sabotage: compare names by their letters alone."""
+    rows = [row("quick_sort"), row("quickSort"), row("find"), row("quick_sort")]
+    for end in ("\n", ""):
+        assert read_names(names(tmp_path, *rows, end=end)) == ("quick_sort", "find")
+
+
+@pytest.mark.parametrize(
+    "line", ["hello", row("a.b"), row("na\u00efve"), row(""), row("a" * 256), '{"name": "a"}', "[", ""]
+)
+def test_a_line_that_is_no_name_is_told_by_its_number(line: str, tmp_path: Path) -> None:
+    """Sabotages: let ``Damage`` pass; ask ``isidentifier`` alone: a name of any length would fill the prompt."""
+    path = names(tmp_path, row("fine"), line)
+    with pytest.raises(ConfigError, match=r"names\.jsonl line 2: is no row with a func_name\nhint: used_names wants"):
+        read_names(path)
+
+
+def test_an_empty_file_holds_no_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no names"):
+        read_names(names(tmp_path, end=""))
+
+
+@pytest.mark.parametrize("read", [read_topics, read_names])
+def test_what_is_no_file_is_refused_in_words(read: Any, tmp_path: Path) -> None:
+    """Sabotage: leave the question for a regular file out: ``/dev/zero`` would be read until the memory is full."""
+    for path, told in (
+        (str(tmp_path / "none"), "cannot be read: No such file or directory"),
+        ("a\0b", "cannot be read: embedded null byte"),
+        (str(tmp_path), "is a folder, expected a file"),
+        (os.devnull, "is a pipe or a device, expected a file"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            read(path)
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "is empty"),
-        ("- a\n", "is a list, expected a map"),
-        ("a: {b: [1]}\n", "a.b.[0]: expected a topic"),
-        ("a: {b: [x y, '']}\n", "a.b.[1]: expected a topic"),
-        ("a: [x y, x y]\n", "the topic 'x y' is there twice"),
-        ("a: []\n", "has 0 topics, expected 1 to"),
-        ("a: {b: [[x y], {c: z}]}\n", None),
+        ("[a, b]", "is a list, expected a map of domains"),
+        ("a: {}", "has 0 topics"),
+        ("a: [x, 1]", r"topics.yaml:1: a\.\[1\]: expected a topic"),
+        ("a: [x, null]", "expected a topic"),
+        ("a: ['']", "expected a topic"),
+        ('a: ["x\\ny"]', "expected a topic: text on one line"),
+        (f"a: [{'x' * 201}]", "at most 200 letters"),
+        ("a: [x]\nb:\n- c: [x]", r"topics.yaml:3: b.*: the topic 'x' is there twice"),
+        ("a: " + "{b: " * 40 + "[x]" + "}" * 40, "nested more than 40 deep"),
+        ("a: [&x x, *x]", "anchors and aliases are refused"),
+        ("a:\n" + "- x\n" * 300_000, "is larger than 1,048,576 bytes"),
     ],
 )
-def test_a_tree_of_ones_own_is_checked(tmp_path: Path, text: str, told: str | None) -> None:
-    tree = tmp_path / "topics.yaml"
-    tree.write_text(text)
-    if told is None:
-        assert [topic.text for topic in read_topics(str(tree))] == ["x y", "z"]
-        return
-    with pytest.raises(ConfigError) as error:
-        read_topics(str(tree))
-    assert told in str(error.value)
-    assert str(tree) in str(error.value)
+def test_what_is_no_tree_of_topics_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
+    """Sabotage: take a number for a topic; count a topic that is there twice."""
+    with pytest.raises(ConfigError, match=told) as raised:
+        read_topics(tree(tmp_path, text))
+    assert "configs/datagen.yaml" not in str(raised.value)
+    assert MOST_TOPICS > 1
 
 
-@pytest.mark.parametrize("text", ["", "no json\n", '{"name": "x"}\n', '{"func_name": "a.b"}\n', '{"func_name": 3}\n'])
-def test_a_file_without_names_is_one_message(tmp_path: Path, text: str) -> None:
-    taken = tmp_path / "names.jsonl"
-    taken.write_text(text)
-    with pytest.raises(ConfigError, match=r"names\.jsonl.*\nhint: used_names wants a JSONL file with func_name"):
-        read_names(str(taken))
+def test_a_tree_may_be_deep_and_its_topics_know_their_domain(tmp_path: Path) -> None:
+    found = read_topics(tree(tmp_path, "a:\n  b: {c: [x, y]}\nd: [z, e: [w]]\n"))
+    assert [(topic.domain, topic.text) for topic in found] == [("a", "x"), ("a", "y"), ("d", "z"), ("d", "w")]
 
 
-@pytest.mark.parametrize("path", ["/nowhere/x", "nul\0byte"])
-def test_a_file_that_is_not_there_is_one_message(path: str) -> None:
-    for read in (read_topics, read_names):
-        with pytest.raises(ConfigError, match="cannot be read"):
-            read(path)
-
-
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    """Sabotage: let the file be read as it is; a folder is then the disk's fault, and /dev/zero never ends."""
-    for path in (str(tmp_path), "/dev/zero"):
-        with pytest.raises(ConfigError, match="is a folder or a device"):
-            read_names(path)
-    with pytest.raises(ConfigError, match="is a folder"):
-        read_topics(str(tmp_path))
-
-
-def test_what_a_file_says_counts_as_a_setting(tmp_path: Path) -> None:
-    """Sabotage: hash the path."""
-    taken = tmp_path / "names.jsonl"
-    taken.write_text('{"func_name": "gcd"}\n')
-    arms = {"A": cell(used_names=str(taken), topics="builtin"), "B": cell()}
-    before = digests(arms)
-    assert set(before) == {"namegen.arms.A.topics.digest", "namegen.arms.A.used_names.digest"}
-    taken.write_text('{"func_name": "lcm_of_two"}\n')
-    after = digests(arms)
-    assert {key for key in after if after[key] != before[key]} == {"namegen.arms.A.used_names.digest"}
-
-
-def test_a_topic_takes_the_place_of_the_global_prefix_and_taken_names_stand_behind_it() -> None:
-    """Sabotage: append the names to the end of the prompt."""
-    config = settings(topics="builtin", used_names="x", mode="FIM")
-    prompt = funcname_prompt(config, cells(config)["A"], topic="{odd} trees", used=("gcd", "is_prime"))
-    assert prompt == Fim(
-        "This is an algorithm function about {odd} trees.\n\n"
-        "def gcd(...):\n    ...\n\n\ndef is_prime(...):\n    ...\n\n\ndef ",
-        "():\n",
-    )
-
-
-@pytest.mark.parametrize(("boundary", "end"), [("literal", "def compute_"), ("token", "def compute")])
-def test_a_first_word_ends_the_prompt(boundary: str, end: str) -> None:
-    """A vocabulary has ``_sum`` as one token. Sabotage: write the underscore in both."""
-    config = settings(boundary=boundary, first_words=["compute"])
-    prompt = funcname_prompt(config, cells(config)["A"], word="compute")
-    assert prompt == L2r(f"This is an algorithm function.\n\n{end}")
-
-
-@pytest.mark.parametrize("text", ["", "[x, y]", "a: [", "a: [x, x]"])
-def test_what_is_no_tree_of_topics_is_told_with_a_hint_of_topics(tmp_path: Path, text: str) -> None:
-    """Sabotage: keep the hint of the configuration's reader."""
-    path = tmp_path / "topics.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError) as caught:
-        read_topics(str(path))
-    assert caught.value.hint is not None
-    assert caught.value.hint.startswith("topics wants")
+def test_a_digest_is_of_what_is_read_and_not_of_how_it_is_written(tmp_path: Path) -> None:
+    """Sabotages: digest the file's bytes; remember a file by its path alone."""
+    arm = cell(topics=tree(tmp_path, "a: [x, y]"), used_names=names(tmp_path, row("f")))
+    before = digests({"X": arm, "Y": cell()})
+    assert set(before) == {"namegen.arms.X.topics.digest", "namegen.arms.X.used_names.digest"}
+    tree(tmp_path, "# a remark\nb: {c: [x, y]}")
+    names(tmp_path, row("f"), row("F"), end="")
+    assert digests({"X": arm}) == before
+    tree(tmp_path, "a: [x, z, w]")
+    names(tmp_path, row("f"), row("g"))
+    after = digests({"X": arm})
+    assert [key for key in before if after[key] == before[key]] == []

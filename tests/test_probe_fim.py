@@ -68,7 +68,7 @@ def test_what_was_asked_is_not_asked_again() -> None:
     assert found(findings, "FIM by suffix")[0] == "ok"
 
 
-def test_a_wayforced_by_half_goes_before_one_that_merely_depends() -> None:
+def test_a_way_forced_by_half_goes_before_one_that_merely_depends() -> None:
     """Sabotage: settle on the first way that depends."""
     findings, _ = run(by_way({"suffix": ("value", "name"), "qwen2.5-coder": ("math.sqrt", "name")}), model=QWEN)
     assert findings.dialect.fim == "sentinel"

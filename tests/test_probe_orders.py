@@ -1,142 +1,155 @@
-"""Raw prompts in an order that an arm prescribes: tried by two requests, and what comes of each answer."""
+"""Raw prompts in a prescribed order: what the preflight asks, what it concludes, and what it refuses."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import anyio
 import pytest
-from fakes.script import REFUSED, SUFFIXES, Answer, run, text
-from llama_server import LlamaServer
+from fakes import client_for, fake
+from fakes.script import REFUSED, Answer, run, text
 
-from evoselfcode import OpenAICompletionClient, RunConfig
-from evoselfcode.clients.findings import Ask, Findings, raw_check
-from evoselfcode.errors import FimUnavailable, PromptError
-from evoselfcode.records import Failure, Fim
-from evoselfcode.wire.sentinels import FAMILIES, render
+from evoselfcode import OpenAICompletionClient
+from evoselfcode.clients.findings import MAX_REQUESTS, Ask, Findings, canary_sampling, raw_check
+from evoselfcode.clients.probe_fim import SUFFIXES
+from evoselfcode.errors import FimUnavailable
+from evoselfcode.records import Failure, Fim, Order, Request
+from evoselfcode.wire.servers import Models
 
 QWEN = "Qwen2.5-Coder-7B"
-STRONG = ("math.sqrt", '"/"')
+WORKS = ("math.sqrt", '"/"')
 
 
-def tried(middles: tuple[str, str] | Failure, **wish: Any) -> tuple[Findings, list[Ask]]:
-    """Run a preflight of a server that honours ``suffix`` and answers raw prompts in an order with these middles."""
+def answering(raw: tuple[str, str] | None, plain: tuple[str, str] | None = WORKS) -> Any:
+    """Answer raw prompts of a prescribed order by `raw`, other FIM by `plain`; ``None`` refuses them."""
 
     def reply(asked: Ask) -> Answer:
         prompt = asked.request.prompt
         if not isinstance(prompt, Fim):
             return text(*["None"] * asked.request.sampling.n)
-        if prompt.order is None:
-            return text(STRONG[SUFFIXES.index(prompt.suffix)]) if asked.dialect.fim == "suffix" else REFUSED
-        return middles if isinstance(middles, Failure) else text(middles[SUFFIXES.index(prompt.suffix)])
+        middles = plain if prompt.order is None else raw
+        return text(middles[SUFFIXES.index(prompt.suffix)]) if middles else REFUSED
 
-    return run(reply, **{"model": QWEN, "orders": ("SPM",)} | wish)
+    return reply
 
 
-async def look(client: OpenAICompletionClient) -> Findings:
-    async with client.connect() as connection:
+def found(findings: Findings, order: Order) -> tuple[str, str]:
+    (check,) = [check for check in findings.checks if check.name == raw_check(order)]
+    return check.level, check.found
+
+
+@pytest.mark.parametrize(
+    ("raw", "level", "told"),
+    [
+        (WORKS, "ok", "qwen2.5-coder: works: each suffix forces its middle"),
+        (("math.sqrt", "name"), "warning", "the middle depends on the suffix, though not as a strong code model's"),
+        (("4.0", "4.0"), "problem", "silently ignored: two suffixes that force different middles gave the same text"),
+        (("Sure! Here is `x`:\n```python", "Sure! It is:\n```"), "problem", "answered as in a chat"),
+        (None, "problem", "refused (HTTP 400): no"),
+    ],
+)
+def test_an_order_is_judged_by_its_middles(raw: tuple[str, str] | None, level: str, told: str) -> None:
+    """Sabotages: call an order that is ignored a warning; add a refused order to ``dialect.orders``."""
+    findings, _ = run(answering(raw), model=QWEN, orders=("SPM",))
+    assert found(findings, "SPM")[0] == level
+    assert told in found(findings, "SPM")[1]
+    assert findings.dialect.orders == (() if level == "problem" else ("SPM",))
+    if level == "problem":
+        with pytest.raises(FimUnavailable, match="raw FIM in SPM order: "):
+            findings.require_fim("SPM")
+    else:
+        findings.require_fim("SPM")
+    findings.require_fim()
+    assert findings.dialect.fim == "suffix"
+
+
+def test_each_order_costs_two_requests_and_none_is_tried_unasked() -> None:
+    """Sabotage: try both orders whatever is wished for."""
+    plain, asked = run(answering(WORKS), model=QWEN)
+    assert {ask.request.prompt.order for ask in asked if isinstance(ask.request.prompt, Fim)} == {None}
+    both, _ = run(answering(WORKS), model=QWEN, orders=("PSM", "SPM"))
+    assert both.requests == plain.requests + 4 <= MAX_REQUESTS + 4
+    assert both.dialect.orders == ("PSM", "SPM")
+    with pytest.raises(FimUnavailable, match="raw prompts in SPM order were not tried on this server"):
+        plain.require_fim("SPM")
+
+
+def test_an_order_may_work_where_no_other_way_does() -> None:
+    """Sabotage: let ``require_fim`` ask for a way first."""
+    findings, _ = run(answering(WORKS, plain=None), model=QWEN, orders=("PSM",))
+    assert findings.dialect.fim == "none"
+    findings.require_fim("PSM")
+    with pytest.raises(FimUnavailable):
+        findings.require_fim()
+
+
+@pytest.mark.parametrize(
+    ("model", "order", "told"),
+    [
+        ("a-model-of-nobody", "PSM", "the model's sentinels are not known"),
+        ("codestral-22b", "PSM", "mistral-v3 prompts are written in SPM order only"),
+        ("codegeex4-all-9b", "PSM", "codegeex4 prompts are written in SPM order only"),
+    ],
+)
+def test_what_cannot_be_written_is_not_asked(model: str, order: Order, told: str) -> None:
+    """Sabotage: leave ``family.takes`` out of ``raw_orders``."""
+    findings, asked = run(answering(WORKS), model=model, orders=(order,))
+    assert found(findings, order) == ("problem", told)
+    assert not [ask for ask in asked if isinstance(ask.request.prompt, Fim) and ask.request.prompt.order]
+
+
+def test_a_family_that_is_named_is_known_still_when_suffix_works() -> None:
+    """Named by ``api.fim.family``, or by the weights behind a served name. Sabotage: leave ``named`` out."""
+    served = Models(("mine",), roots=("/models/starcoder2-7b",))
+    for models, family in ((None, "starcoder"), (served, None)):
+        findings, _ = run(answering(WORKS), models, model="mine", family=family, orders=("SPM",))
+        assert (findings.dialect.fim, findings.dialect.family) == ("suffix", "starcoder")
+        assert found(findings, "SPM")[0] == "ok"
+
+
+async def preflight(name: str, order: Order) -> Findings:
+    server = fake(name)
+    client = OpenAICompletionClient(
+        server.row.base_url,
+        server.row.model,
+        api_key=server.row.key or "",
+        fim_orders=[order],
+        http_client=client_for(server),
+    )
+    async with client.connect(n=2) as connection:
         return connection.findings
 
 
-def check(findings: Findings) -> tuple[str, str]:
-    [one] = [one for one in findings.checks if one.name == raw_check("SPM")]
-    return one.level, one.found
-
-
-def test_an_order_whose_middles_are_forced_works_beside_another_way() -> None:
-    """Sabotage: ask with the dialect's own way, whatever the order."""
-    findings, asked = tried(STRONG)
-    assert check(findings)[0] == "ok"
-    assert (findings.dialect.fim, findings.dialect.family) == ("suffix", "qwen2.5-coder")
-    assert findings.dialect.orders == ("SPM",)
-    findings.require_fim("SPM")
-    assert [one.request.prompt.order for one in asked[-2:] if isinstance(one.request.prompt, Fim)] == ["SPM", "SPM"]
-
-
-def test_without_a_prescribed_order_nothing_more_is_asked() -> None:
-    """Sabotage: try SPM always."""
-    with_order, more = tried(STRONG)
-    without, fewer = tried(STRONG, orders=())
-    assert len(more) == len(fewer) + 2
-    assert without.dialect.orders == ()
-    assert with_order.requests == without.requests + 2
-    with pytest.raises(FimUnavailable, match=r'not tried on this server\nhint: .*fim_orders=\("SPM",\)'):
-        without.require_fim("SPM")
-
-
 @pytest.mark.parametrize(
-    ("middles", "told"),
+    ("name", "order", "level", "told"),
     [
-        (("x = 1", "x = 1"), "silently ignored"),
-        (("```python", "x"), "answered as in a chat"),
-        (REFUSED, "refused (HTTP 400): no"),
+        ("vllm-0.33", "PSM", "ok", "qwen2.5-coder: works"),
+        ("vllm-0.33", "SPM", "warning", "depends on the suffix"),
+        ("vllm-codestral", "SPM", "ok", "mistral-v3: works"),
+        ("vllm-codestral", "PSM", "problem", "SPM order only"),
+        ("ollama", "PSM", "ok", "qwen2.5-coder: works"),
+        ("ollama-v1", "PSM", "problem", "answered as in a chat"),
+        ("llamacpp-smollm2", "PSM", "problem", "sentinels are not known"),
+        ("mistral", "SPM", "problem", "this service takes no raw prompts"),
     ],
 )
-def test_an_order_that_does_not_work_ends_the_run_before_it_begins(middles: Any, told: str) -> None:
-    """Sabotage: add the order to the dialect whatever its level."""
-    findings, _ = tried(middles)
-    assert check(findings)[0] == "problem"
-    assert told in check(findings)[1]
-    with pytest.raises(FimUnavailable, match="raw FIM in SPM order"):
-        findings.require_fim("SPM")
-    findings.require_fim()
+async def test_orders_on_servers(name: str, order: Order, level: str, told: str) -> None:
+    """Ollama is asked raw, Mistral's model by ids. Sabotages: in ``_shape``, forget Ollama; in ``_prompt_ids``, ask
+    for the mode ``sentinel`` whatever the prompt prescribes.
+    """
+    findings = await preflight(name, order)
+    assert found(findings, order)[0] == level
+    assert told in found(findings, order)[1]
 
 
-def test_middles_that_only_depend_on_the_suffix_are_a_warning_and_the_arm_runs() -> None:
-    findings, _ = tried(("value", "name"))
-    assert check(findings)[0] == "warning"
-    findings.require_fim("SPM")
-
-
-@pytest.mark.parametrize(
-    ("model", "told"),
-    [("some-model", "sentinels are not known"), ("codestral-22b", "written in SPM order only")],
-)
-def test_an_order_that_cannot_be_written_is_told_without_a_request(model: str, told: str) -> None:
-    findings, asked = tried(STRONG, model=model, orders=("PSM",))
-    assert not any(isinstance(one.request.prompt, Fim) and one.request.prompt.order for one in asked)
-    [one] = [one for one in findings.checks if one.name == raw_check("PSM")]
-    assert one.level == "problem"
-    assert told in one.found
-
-
-@pytest.mark.parametrize(
-    ("family", "order", "written"),
-    [
-        ("qwen2.5-coder", "PSM", "<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>"),
-        ("qwen2.5-coder", "SPM", "<|fim_suffix|>S<|fim_prefix|>P<|fim_middle|>"),
-        ("starcoder", "SPM", "<fim_prefix><fim_suffix>S<fim_middle>P"),
-        ("santacoder", "SPM", "<fim-prefix><fim-suffix>S<fim-middle>P"),
-        ("code-llama", "SPM", "<PRE> <SUF>S <MID> P"),
-        ("mellum", "PSM", "<fim_prefix>P<fim_suffix>S<fim_middle>"),
-        ("seed-coder", "SPM", "<[fim-suffix]>S<[fim-prefix]>P<[fim-middle]>"),
-    ],
-)
-def test_both_orders_are_written_byte_for_byte(family: str, order: Any, written: str) -> None:
-    """Sources: StarCoder's paper and Code Llama's generation.py; for the rest llama.cpp's ``--spm-infill``."""
-    assert render(FAMILIES[family], Fim("P", "S", order)) == written
-
-
-@pytest.mark.parametrize("family", ["mistral-v3", "mistral-tekken", "codegeex4"])
-def test_a_family_with_one_order_refuses_the_other(family: str) -> None:
-    with pytest.raises(PromptError, match="written in SPM order only"):
-        render(FAMILIES[family], Fim("P", "S", "PSM"))
-
-
-def test_a_configuration_tells_the_client_which_orders_its_arms_prescribe() -> None:
-    """The embedded model reads both. Sabotage: leave ``fim_orders`` out of ``from_config``."""
-    arms = {"psm": {"mode": "FIM-PSM"}, "spm": {"mode": "FIM-SPM"}, "l2r": {"mode": "L2R"}}
-    client = OpenAICompletionClient.from_config(RunConfig.from_mapping({"namegen": {"arms": arms}}))
-    findings = anyio.run(look, client)
-    assert findings.dialect.orders == ("PSM", "SPM")
-    assert findings.dialect.family == "evoselfcode"
-
-
-def test_a_real_server_shows_that_its_model_was_trained_on_one_order(llama: LlamaServer) -> None:
-    """The model of the tests knows prefix, suffix, middle. Sabotage: take any answer to a raw prompt for a middle."""
-    client = OpenAICompletionClient(llama.url, "evo-tiny", fim_orders=("PSM", "SPM"))
-    findings = anyio.run(look, client)
-    assert findings.dialect.orders == ("PSM",)
-    level, found = check(findings)
-    assert level == "problem"
-    assert "silently ignored" in found
+async def test_ids_are_not_sent_in_an_order_that_they_have_not() -> None:
+    """Sabotage: in ``_prompt_ids``, do not ask ``family.takes``: the ids are written in the other order, unseen."""
+    server = fake("vllm-codestral")
+    client = OpenAICompletionClient(server.row.base_url, server.row.model, http_client=client_for(server))
+    async with client.connect(n=2) as connection:
+        before = len(server.calls)
+        reply = await connection.send(
+            Request(key="0", prompt=Fim("a", "b", "PSM"), sampling=canary_sampling(1, logprobs=False))
+        )
+        assert isinstance(reply, Failure)
+        assert reply.message == "mistral-v3 prompts are written in SPM order only"
+        assert len(server.calls) == before

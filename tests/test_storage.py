@@ -28,6 +28,7 @@ from evoselfcode.storage import (
     make_entry,
     read_entries,
     read_manifest,
+    read_rows,
     write_rows,
 )
 
@@ -195,6 +196,26 @@ def test_views_appear_whole_or_not_at_all(tmp_path: Path) -> None:
         atomic_write(path, lines())
     assert path.read_text().startswith('{"func_name":"a"')
     assert [one.name for one in tmp_path.iterdir()] == ["view.jsonl"]
+
+
+def test_rows_are_read_one_by_one_and_a_line_that_is_none_is_a_damage(tmp_path: Path) -> None:
+    """Sabotages: let the decoder's RecursionError pass; do not count the bytes of a line that is damaged."""
+    path = tmp_path / "rows.jsonl"
+    lines = [b'{"a": 1}', b"hello", b'{"a": "x"}', b"\xff", b"", b"[" * 100_000, b'{"a": 2}']
+    path.write_bytes(b"\n".join(lines))
+    found = list(read_rows(path, dict[str, int]))
+    assert [found[0], found[-1]] == [{"a": 1}, {"a": 2}]
+    assert [(one.offset, one.size) for one in found[1:5] if isinstance(one, Damage)] == [
+        (9, 6), (15, 11), (26, 2), (28, 1),
+    ]  # fmt: skip
+    assert isinstance(found[5], Damage)
+    path.write_bytes(b'{"a": ' + b"[" * 100_000)
+    assert list(read_rows(path, dict[str, object])) == [Damage(0, 100_006)]
+
+
+def test_rows_that_cannot_be_read_are_one_message(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"cannot read .*none\.jsonl: No such file"):
+        list(read_rows(tmp_path / "none.jsonl", dict[str, int]))
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:

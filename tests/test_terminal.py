@@ -22,7 +22,7 @@ def summary(folder: Path, **settings: object) -> Summary:
     meter.add("FIM", [None, "weak", "duplicate"], prompt_tokens=7, completion_tokens=9)
     meter.add("L2R", [None, None, "regex"], prompt_tokens=5, completion_tokens=6)
     dialect = Dialect(server="vllm", model="Qwen2.5-Coder-32B", fim="sentinel", family="qwen2.5-coder")
-    found = Summary("names", folder, Findings(dialect, (), 6), meter, sent=True, seconds=2.0)
+    found = Summary("names", folder, Findings(dialect, (), 6), meter, fim=True, sent=True, seconds=2.0)
     for name, value in settings.items():
         setattr(found, name, value)
     return found

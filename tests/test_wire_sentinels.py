@@ -197,3 +197,36 @@ def test_every_familys_tokens_are_special_but_those_that_are_also_text() -> None
 
 def test_the_family_of_no_model_is_none() -> None:
     assert family_of("") is None
+
+
+BOTH = {
+    "qwen2.5-coder": (QWEN, "<|fim_suffix|>(a):\n    return a\n<|fim_prefix|>def <|fim_middle|>"),
+    "starcoder": (STARCODER, "<fim_prefix><fim_suffix>(a):\n    return a\n<fim_middle>def "),
+    "santacoder": (RENDERED["santacoder"], "<fim-prefix><fim-suffix>(a):\n    return a\n<fim-middle>def "),
+    "code-llama": (RENDERED["code-llama"], "<PRE> <SUF>(a):\n    return a\n <MID> def "),
+    "mellum": ("<fim_prefix>def <fim_suffix>(a):\n    return a\n<fim_middle>", RENDERED["mellum"]),
+}
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_both_orders_are_written_byte_for_byte(name: str) -> None:
+    """Sabotages: exchange the parts for every family; write the texts in PSM order between the other order's tokens."""
+    family, (psm, spm) = FAMILIES[name], BOTH[name]
+    assert render(family, Fim(PROMPT.prefix, PROMPT.suffix, "PSM")) == psm
+    assert render(family, Fim(PROMPT.prefix, PROMPT.suffix, "SPM")) == spm
+
+
+@pytest.mark.parametrize("name", ["mistral-v3", "mistral-tekken", "codegeex4"])
+def test_an_order_that_a_family_has_not_is_refused(name: str) -> None:
+    """Sabotage: leave ``takes`` out of ``render``."""
+    family = FAMILIES[name]
+    assert (family.takes("SPM"), family.takes("PSM")) == (True, False)
+    assert render(family, Fim(PROMPT.prefix, PROMPT.suffix, "SPM")) == RENDERED[name]
+    with pytest.raises(PromptError, match=f"{name} prompts are written in SPM order only"):
+        render(family, Fim(PROMPT.prefix, PROMPT.suffix, "PSM"))
+
+
+def test_a_special_token_is_refused_in_either_order() -> None:
+    for order in ("PSM", "SPM"):
+        with pytest.raises(PromptError, match="special token"):
+            render(FAMILIES["starcoder"], Fim("<fim_middle>", "", order))

@@ -99,7 +99,7 @@ class Connection:
         family = sentinels.FAMILIES.get(dialect.family or "")
         if not isinstance(prompt, Fim) or family is None or family.ids is None:
             return None
-        if dialect.fim != "sentinel" and prompt.order is None:
+        if not (dialect.fim == "sentinel" if prompt.order is None else family.takes(prompt.order)):
             return None
         if dialect.server != "vllm":
             return None  # elsewhere the tokenizer reads the sentinels in text

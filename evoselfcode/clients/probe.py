@@ -48,8 +48,9 @@ def preflight(wish: Wish) -> Steps[Findings]:
     book.requests += 1
     dialect = _first_guess(wish, listed, book)
     baseline, dialect = yield from _left_to_right(wish, dialect, book)
+    named = dialect.family  # a way without sentinels forgets it
     dialect = yield from fill_in_the_middle(wish, dialect, baseline, book)
-    dialect = yield from raw_orders(wish, dialect, book)
+    dialect = yield from raw_orders(wish, dialect, named, book)
     return Findings(dialect, tuple(book.checks), book.requests)
 
 

@@ -26,10 +26,17 @@ from evoselfcode.wire.dialect import Dialect
 from evoselfcode.wire.failures import shorten
 
 
-def raw_orders(wish: Wish, dialect: Dialect, book: Book) -> Steps[Dialect]:
-    """Try each order that is wished for, with two requests, and write down which work."""
+def raw_orders(wish: Wish, dialect: Dialect, named: str | None, book: Book) -> Steps[Dialect]:
+    """Try each order that is wished for, with two requests, and write down which work.
+
+    Args:
+        wish: What the user configured.
+        dialect: What is known of the server by now.
+        named: The sentinel family that the configuration or the server's weights tell, or ``None``.
+        book: What the preflight has found.
+    """
     for order in wish.orders:
-        family = sentinels.FAMILIES.get(dialect.family or "") or sentinels.family_of(dialect.model)
+        family = sentinels.FAMILIES.get(dialect.family or named or "") or sentinels.family_of(dialect.model)
         if family is None:
             book.add(raw_check(order), "problem", "the model's sentinels are not known", "name them by api.fim.family")
         elif dialect.l2r == "vendor":

@@ -82,7 +82,7 @@ def _map(item: type[msgspec.Struct], data: object, path: Path_, document: Docume
     made = {}
     for name, value in data.items():
         here = (*path, name if isinstance(name, str) else short(name))
-        trouble = arm_name(here[-1])
+        trouble = arm_name(name) if isinstance(name, str) else f"got {_shown(name)} for a name, expected text"
         if trouble:
             document.complain(here, trouble)
         elif value is not None:
@@ -162,9 +162,9 @@ _NAMES = {
 
 def _expected(hint: Any, message: str, value: object) -> str:
     """Say in words what msgspec expected."""
-    if message.startswith("Invalid enum value"):
-        allowed = sorted(_allowed(hint))
-        close = difflib.get_close_matches(str(value)[:60], allowed, n=1)
+    allowed = sorted(_allowed(hint))
+    if allowed:
+        close = difflib.get_close_matches(value[:60], allowed, n=1) if isinstance(value, str) else []
         return f"one of {', '.join(allowed)}" + (f"; did you mean {close[0]}?" if close else "")
     found = _CONSTRAINT.search(message)
     if found is None:
@@ -210,7 +210,9 @@ def _together(config: Any, document: Document) -> None:
 def _arms_together(config: Any, document: Document) -> None:
     """Find arms that cannot be run as they are."""
     arms, namegen, here = config.namegen.arms, config.namegen, ("namegen", "arms")
-    if not 1 <= len(arms) <= MOST_ARMS:
+    if not arms:
+        document.complain(here, "has no arm; leave it out to run FIM and L2R, which any arm of your own replaces")
+    if len(arms) > MOST_ARMS:
         document.complain(here, f"has {len(arms)} arms, expected 1 to {MOST_ARMS}")
     folded = [name.lower() for name in arms]
     for name in arms:
@@ -234,12 +236,12 @@ def _prompt_of(config: Any, name: str, cell: Any, document: Document) -> None:
     """Find a lever that its arm's prompt has no place for."""
     at = ("namegen", "arms", name)
     begins = cell.prefix.startswith(config.prompts.global_prefix)
-    for lever in {"topics", "used_names"} & set(cell.levers):
-        if not begins:
+    for lever in ("topics", "used_names"):
+        if lever in cell.levers and not begins:
             document.complain(
                 (*at, lever),
                 "needs a prompt that begins with prompts.global_prefix, which it goes into or behind; leave the prompt "
                 "of the arm out to have it built so",
             )
-    if cell.first_words and not cell.prefix.rstrip(" ").endswith("def"):
+    if cell.first_words and not re.search(r"(?<![A-Za-z0-9_])def *\Z", cell.prefix):
         document.complain((*at, "first_words"), "needs a prompt that ends in `def`, which the word goes behind")

@@ -1,7 +1,7 @@
 """From a file to one document: what it extends, overrides of the command line, environment variables.
 
 This file decides which setting wins. How YAML is read is :mod:`evoselfcode.config.plain_yaml`. It refuses to know
-which keys exist.
+which keys exist, but for the one map of names of the user's own.
 """
 
 from __future__ import annotations
@@ -57,20 +57,24 @@ def _read_tree(path: Path, including: tuple[Path, ...], read: list[Path]) -> Doc
 
 
 def _merge(into: Document, other: Document) -> None:
-    into.data = _deep(into.data, other.data)
+    into.data = _deep(into.data, other.data, ())
     into.places |= other.places
     into.problems += other.problems
 
 
-def _deep(below: Any, above: Any) -> Any:
+NAMED = ("namegen", "arms")
+"""The map whose keys are the user's: one with nothing in it is taken out."""
+
+
+def _deep(below: Any, above: Any, path: Path_) -> Any:
     """Lay one value over another: maps are merged, everything else is replaced.
 
     A section with nothing in it (all its keys commented out) replaces nothing.
     """
-    if isinstance(below, dict) and above is None:
+    if isinstance(below, dict) and above is None and path[:-1] != NAMED:
         return below
     if isinstance(below, dict) and isinstance(above, dict):
-        return below | {key: _deep(below.get(key), value) for key, value in above.items()}
+        return below | {key: _deep(below.get(key), value, (*path, key)) for key, value in above.items()}
     return above
 
 

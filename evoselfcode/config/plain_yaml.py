@@ -123,19 +123,24 @@ def _refusal(problem: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, mark)
 
 
-def read_map(path: Path) -> Document:
+def read_map(path: Path, *, of: str = "sections such as `namegen:`", hint: str = START) -> Document:
     """Read a file that is one YAML map.
+
+    Args:
+        path: The file.
+        of: What it is a map of, for who wrote something else.
+        hint: Where such a file can be seen.
 
     Raises:
         ConfigError: It cannot be read, is not YAML, or is no map. A key that is given twice does not hinder reading
             and is kept among the document's problems.
     """
-    document = parse(_text(path), str(path), lambda line: f"{path}:{line}")
+    document = parse(_text(path, hint), str(path), lambda line: f"{path}:{line}")
     if document is None:
-        raise ConfigError([f"{path}: is empty"], hint=START)
+        raise ConfigError([f"{path}: is empty"], hint=hint)
     if not isinstance(document.data, dict):
         kind = "a list" if isinstance(document.data, list) else "a single value"
-        raise ConfigError([f"{path}:1: is {kind}, expected a map of sections such as `namegen:`"], hint=START)
+        raise ConfigError([f"{path}:1: is {kind}, expected a map of {of}"], hint=hint)
     return document
 
 
@@ -177,17 +182,17 @@ def parse(text: str, name: str, place: Callable[[int], str], *, blocks: bool = T
     return document
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, hint: str) -> str:
     try:
         with path.open("rb") as file:  # may be a pipe or a device, so its size is not asked
             read = file.read(MAX_BYTES + 1)
         if len(read) > MAX_BYTES:
-            raise ConfigError([f"{path}: is larger than {MAX_BYTES:,} bytes; that is no configuration"], hint=START)
+            raise ConfigError([f"{path}: is larger than {MAX_BYTES:,} bytes; no such file is"], hint=hint)
         return read.decode("utf-8")
     except FileNotFoundError:
         raise ConfigError([f"{path}: there is no such file"], hint=MISSING) from None
     except IsADirectoryError:
-        raise ConfigError([f"{path}: is a folder, expected a YAML file"], hint=START) from None
+        raise ConfigError([f"{path}: is a folder, expected a YAML file"], hint=hint) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 (byte {error.start})"], hint="save it as UTF-8") from None
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from evoselfcode.config.arms import cells, contrasts
+from evoselfcode.config.arms import Cell, cells, contrasts
 
 if TYPE_CHECKING:
     from evoselfcode.config.schema import RunConfig
@@ -68,10 +68,14 @@ def _arms(config: RunConfig) -> list[str]:
         for (a, b), factors in pairs.items()
         if len(factors) > 1
     ]
+    alike: dict[Cell, list[str]] = {}
+    for name, cell in arms.items():
+        alike.setdefault(cell, []).append(name)
     found += [
-        f"the arms {a} and {b} ask for the same\nhint: vary a factor in one of them, or keep them as an A/A test"
-        for (a, b), factors in pairs.items()
-        if not factors
+        f"the arms {', '.join(names[:-1])} and {names[-1]} ask for the same\nhint: vary a factor in one of them, or "
+        "keep them as an A/A test"
+        for names in alike.values()
+        if len(names) > 1
     ]
     alone = [name for name in arms if len(arms) > 2 and not any(name in pair for pair in pairs)]
     found += [

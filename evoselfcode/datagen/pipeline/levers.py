@@ -8,6 +8,8 @@ number. How they are put into a prompt is :mod:`evoselfcode.datagen.prompts`.
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -20,7 +22,8 @@ import msgspec
 from evoselfcode.config import Cell
 from evoselfcode.config.plain_yaml import read_map
 from evoselfcode.datagen.filters import canonical
-from evoselfcode.errors import ConfigError
+from evoselfcode.datagen.filters.names import LONGEST
+from evoselfcode.errors import ConfigError, StorageError
 from evoselfcode.storage import Damage, read_rows
 
 BUILTIN_TOPICS = Path(__file__).parents[1] / "topics.yaml"
@@ -28,8 +31,7 @@ BUILTIN_TOPICS = Path(__file__).parents[1] / "topics.yaml"
 LONGEST_TOPIC = 200
 MOST_TOPICS = 100_000
 
-TOPICS_HINT = "topics wants a YAML map of lists of topics, such as evoselfcode/datagen/topics.yaml"
-NAMES_HINT = "used_names wants a JSONL file with func_name, such as the selected.jsonl of an earlier run"
+_TREE = "evoselfcode/datagen/topics.yaml is such a tree"
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -113,10 +115,7 @@ def read_topics(setting: str) -> tuple[Topic, ...]:
 
 @lru_cache(maxsize=8)
 def _topics(path: Path, *state: int) -> tuple[Topic, ...]:
-    try:
-        document = read_map(path)
-    except ConfigError as error:
-        raise ConfigError(error.problems, hint=TOPICS_HINT) from None
+    document = read_map(path, of="domains, with lists of topics at its ends", hint=_TREE)
     found: dict[str, Topic] = {}
     for keys, leaf in _leaves(document.data, ()):
         place = f"{document.place(keys)}: {'.'.join(keys)}"
@@ -129,7 +128,7 @@ def _topics(path: Path, *state: int) -> tuple[Topic, ...]:
     if not document.problems and not 1 <= len(found) <= MOST_TOPICS:
         document.problems.append(f"{path}: has {len(found)} topics, expected 1 to {MOST_TOPICS:,}")
     if document.problems:
-        raise ConfigError(document.problems[:20], hint=TOPICS_HINT)
+        raise ConfigError(document.problems[:20], hint=_TREE)
     return tuple(found.values())
 
 
@@ -151,6 +150,10 @@ class _Row(msgspec.Struct):
     func_name: str
 
 
+_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST - 1}}}")
+"""As long as a name may be that is kept: more of it would leave no room in a prompt."""
+
+
 def read_names(setting: str) -> tuple[str, ...]:
     """Read the names of a JSONL file, each once by its canonical form, in the order of the file.
 
@@ -161,21 +164,22 @@ def read_names(setting: str) -> tuple[str, ...]:
         ConfigError: It cannot be read, or a line has no ``func_name`` that is an identifier.
     """
     path = Path(setting)
-    state = _state(path)
-    if not path.is_file():
-        raise ConfigError([f"{path}: is a folder or a device, expected a file"], hint=NAMES_HINT)
-    return _names(path, *state)
+    return _names(path, *_state(path))
 
 
 @lru_cache(maxsize=8)
 def _names(path: Path, *state: int) -> tuple[str, ...]:
+    hint = "used_names wants a JSONL file with func_name, such as the selected.jsonl of an earlier run"
     found: dict[str, str] = {}
-    for number, row in enumerate(read_rows(path, _Row), 1):
-        if isinstance(row, Damage) or not (row.func_name.isidentifier() and row.func_name.isascii()):
-            raise ConfigError([f"{path} line {number}: is no row with a func_name"], hint=NAMES_HINT)
-        found.setdefault(canonical(row.func_name), row.func_name)
+    try:
+        for number, row in enumerate(read_rows(path, _Row), 1):
+            if isinstance(row, Damage) or not _NAME.fullmatch(row.func_name):
+                raise ConfigError([f"{path} line {number}: is no row with a func_name"], hint=hint)
+            found.setdefault(canonical(row.func_name), row.func_name)
+    except StorageError as error:
+        raise ConfigError([error.message], hint=hint) from None
     if not found:
-        raise ConfigError([f"{path}: holds no names"], hint=NAMES_HINT)
+        raise ConfigError([f"{path}: holds no names"], hint=hint)
     return tuple(found.values())
 
 
@@ -183,7 +187,7 @@ def _state(path: Path) -> tuple[int, int]:
     """Return what changes when a file does.
 
     Raises:
-        ConfigError: There is no such file.
+        ConfigError: There is no such file, or it is none that can be read twice: a folder, a pipe, a device.
     """
     try:
         found = path.stat()
@@ -192,4 +196,7 @@ def _state(path: Path) -> tuple[int, int]:
         raise ConfigError(
             [f"{path}: cannot be read: {reason}"], hint="its path is relative to the folder you are in"
         ) from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise ConfigError([f"{path}: is {kind}, expected a file"], hint="a run reads it anew whenever it goes on")
     return found.st_mtime_ns, found.st_size

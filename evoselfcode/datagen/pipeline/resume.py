@@ -41,13 +41,25 @@ def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, now: dic
         )
     then = _as_known_now(manifest.fingerprint)
     asked = {arm_of(key) for key in then}  # and None, for what is no setting of an arm
-    changed = [key for key in sorted({*now, *then}) if now.get(key) != then.get(key) and arm_of(key) in asked]
+    idle = {key for key, lever in _PROMPTS_OF.items() if not any(then.get(f"namegen.arms.{a}.{lever}") for a in asked)}
+    changed = [key for key in sorted({*now, *then} - idle) if now.get(key) != then.get(key) and arm_of(key) in asked]
     if changed:
-        lines = [f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in changed]
+        gone = asked - {arm_of(key) for key in now}
+        lines = [f"\n  namegen.arms.{arm}: an arm then, none now" for arm in sorted(filter(None, gone))]
+        lines += [
+            f"\n  {key}: {_short(then.get(key))} then, {_short(now.get(key))} now"
+            for key in changed
+            if arm_of(key) not in gone
+        ]
+        leave = "; --arm runs some arms alone, the others stay in namegen.arms" if gone else ""
         raise RunMismatch(
             f"{folder.path} holds a run with other settings:" + "".join(lines),
-            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder",
+            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder" + leave,
         )
+
+
+_PROMPTS_OF = {"prompts.topic_prefix": "topics", "prompts.used_name": "used_names"}
+"""Settings that no prompt depends on but those of the arms with a lever: the first such arm may come with its own."""
 
 
 def _as_known_now(then: dict[str, Any]) -> dict[str, Any]:

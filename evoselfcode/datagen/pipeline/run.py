@@ -34,7 +34,7 @@ from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Gate, Meter, Stop
 from evoselfcode.errors import EndpointRefused, Interrupted
 from evoselfcode.finishing import finished
-from evoselfcode.records import Request
+from evoselfcode.records import Fim, Request
 from evoselfcode.storage import (
     Entry,
     Journal,
@@ -203,6 +203,7 @@ class _Run:
         self._open.clear()
         for planned in stretches(self._plan(findings)):
             await breathe(self._stop)
+            self._summary.fim |= any(isinstance(it.prompt, Fim) and it.prompt.order is None for it in planned)
             self._open.update(request.arm for request in planned if not is_settled(self._settled, request.key))
         return self._expect()
 

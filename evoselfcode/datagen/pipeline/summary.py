@@ -19,6 +19,7 @@ class Summary:
         folder: Where its files are.
         findings: What the preflight found, or an earlier one had found.
         meter: The counts.
+        fim: Whether an arm asks for middles in the way that the preflight settled on.
         sent: Whether anything was asked by this process.
         seconds: Wall time of this process.
         files: Rows of each view.
@@ -30,6 +31,7 @@ class Summary:
     folder: Path
     findings: Findings
     meter: Meter
+    fim: bool = False
     sent: bool = False
     seconds: float = 0.0
     files: dict[str, int] = field(default_factory=dict)
