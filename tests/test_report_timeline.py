@@ -1,4 +1,4 @@
-"""A run over time: counts that add up, requests under way to the millisecond, pauses cut out, memory bounded."""
+"""A run over time: counts that add up, requests under way to the millisecond, pauses cut out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from test_report_page import Reader, real_page
 from evoselfcode.records import FailureKind
 from evoselfcode.report import time_charts
 from evoselfcode.report.page import render
-from evoselfcode.report.timeline import MOST_CELLS, Cells, timeline
+from evoselfcode.report.timeline import timeline
 from evoselfcode.storage import Draw, Entry
 
 NOON = 1_764_158_400.0
@@ -53,7 +53,7 @@ def test_a_journal_without_times_has_no_timeline() -> None:
 
 
 def test_a_steady_run_is_flat() -> None:
-    """Sabotage: leave ``occupy`` out between two cells, or ``min`` out of ``_Bins.place``."""
+    """Sabotage: leave ``- _waited(end, edges)`` out, or ``clip`` out of ``bin_of``."""
     found = made(steady(2_000))
     assert found["seconds"] == pytest.approx(201.5)
     assert len(found["settled"]) == len(found["under_way"]) == len(found["edges"]) - 1 == 120
@@ -73,7 +73,7 @@ def test_failures_are_counted_by_kind_the_commonest_first() -> None:
 
 
 def test_a_pause_is_cut_out_and_told() -> None:
-    """Sabotage: leave ``place += end - begin`` out."""
+    """Sabotage: leave ``- lengths`` out of ``_places``."""
     night = 9 * 3_600
     found = made([*steady(600), *steady(600, NOON + 60 + night)])
     assert found["pauses"]["count"] == 1
@@ -89,7 +89,7 @@ def test_a_pause_is_cut_out_and_told() -> None:
     ("gap", "under_way", "pauses"), [(14 * 60.0, 0.1, 0), (16 * 60.0, 0.1, 1), (16 * 60.0, 16 * 60.0, 0)]
 )
 def test_a_request_under_way_or_a_short_wait_is_no_pause(gap: float, under_way: float, pauses: int) -> None:
-    """Sabotage: do not ask for ``under_way == 0``."""
+    """Sabotage: leave ``accumulate`` out of ``reach``, or ``PAUSE`` out of ``last``."""
     found = made([*steady(50), settled(NOON + 5 + gap, under_way)])
     assert found["pauses"]["count"] == pauses
 
@@ -99,21 +99,6 @@ def test_limits_are_steps_of_the_runs_own_time() -> None:
     entries = [*steady(600), *steady(600, NOON + 10_000)]
     limits = [(0.0, 64), (NOON - 100, 32), (NOON + 18.4, 16), (NOON + 5_000, 8), (NOON + 99_999, 4)]
     assert made(entries, limits)["limit"] == [[0.0, 32], [pytest.approx(20.0), 16], [pytest.approx(61.5), 8]]
-
-
-def test_memory_does_not_grow_with_the_run() -> None:
-    """Nor do its numbers with the order.
-
-    Sabotage: leave the call of ``_widen`` out, ``change`` out of ``take``, or ``moment`` out of ``lasted``.
-    """
-    cells, entries = Cells(), steady(3 * MOST_CELLS, rate=0.7)
-    for entry in entries:
-        cells.add(entry)
-    assert MOST_CELLS / 2 <= len(cells.in_order()) <= MOST_CELLS
-    found = made(entries)
-    assert found == made(entries[::-1])
-    assert sum(found["settled"]) == len(entries)
-    assert busy(found) == pytest.approx(1.6 * len(entries), rel=1e-3)
 
 
 TIMES = st.tuples(st.integers(0, 10**7), st.sampled_from([0.0, 0.25, 30.0, 5_000.0]) | st.floats(0, 1e4))
