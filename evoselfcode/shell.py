@@ -16,8 +16,6 @@ from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, S
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from anyio.abc import TaskStatus
 
     from evoselfcode.config import RunConfig
@@ -47,6 +45,7 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
 
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
+    from evoselfcode.datagen.pipeline.reporting import reported
     from evoselfcode.datagen.pipeline.run import run_stage
 
     for warning in config.warnings():
@@ -63,7 +62,7 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
     summary = anyio.run(until_signalled, run)
     with standard_output():
         terminal.card(summary)
-        if summary.sent or not _reported(summary.folder):
+        if summary.sent or not reported(summary.folder):
             _report(summary)
     meter = summary.meter
     if meter.dead > MOST_GIVEN_UP * meter.settled:
@@ -71,14 +70,6 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
             f"{meter.dead} of {meter.settled} requests were given up",
             hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
         )
-
-
-def _reported(folder: Path) -> bool:
-    """Say whether the report in `folder` is of the whole journal: a full disk or Ctrl-C may have ended the last one."""
-    try:
-        return (folder / "report.html").stat().st_mtime_ns >= (folder / "journal.jsonl").stat().st_mtime_ns
-    except OSError:
-        return False
 
 
 def _report(summary: Summary) -> None:

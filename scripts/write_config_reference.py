@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from evoselfcode.config import RunConfig
+from evoselfcode.config.check import item_of_map
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -89,7 +90,7 @@ def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             inner.append((hint, (*path, field.name)))
             continue
-        if named := _map_of(hint):
+        if named := item_of_map(hint):
             inner.append((named, (*path, field.name, "NAME")))
         key = ".".join((*path, field.name))
         free = "free" if key in NEUTRAL else ""
@@ -100,12 +101,6 @@ def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]
         parts.append("| key | type | default | | meaning |\n| --- | --- | --- | --- | --- |\n" + "\n".join(rows) + "\n")
     for hint, below in inner:
         _section(hint, below, parts)
-
-
-def _map_of(hint: Any) -> type[msgspec.Struct] | None:
-    """Return what a map from names to sections holds, or ``None`` if `hint` is no such map."""
-    inner = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
-    return get_args(inner)[1] if get_origin(inner) is dict else None
 
 
 def _meta(hint: Any) -> msgspec.Meta:

@@ -9,7 +9,8 @@ from evoselfcode.datagen.filters import canonical
 from evoselfcode.report.comparison import compared
 from evoselfcode.report.document import _remarks
 from evoselfcode.report.draws import Draws, gather
-from evoselfcode.report.ranking import answer, ranking, topics_of
+from evoselfcode.report.ranking import answer, ranking
+from evoselfcode.report.topics import topics_of
 from evoselfcode.storage import Draw, Entry
 
 

@@ -21,6 +21,7 @@ from evoselfcode.errors import ConfigError
 T = TypeVar("T", bound=msgspec.Struct)
 
 MOST_ARMS = 64
+"""Arms of one run: their pairs alone are two thousand."""
 
 SEEDS = 2**31
 """Seeds that there are, from 0: the narrowest server takes 32 bits, some of them signed."""
@@ -56,7 +57,7 @@ def _struct(kind: type[T], data: object, path: Path_, document: Document) -> T |
             _complain_unknown(document, here, fields)
         elif isinstance(fields[key], type) and issubclass(fields[key], msgspec.Struct):
             values[key] = _struct(fields[key], value, here, document)
-        elif (item := _item_of_map(fields[key])) is not None:
+        elif (item := item_of_map(fields[key])) is not None:
             if value is not None:  # as any section with nothing in it: the default stands
                 values[key] = _map(item, value, here, document)
         else:
@@ -68,7 +69,7 @@ def _struct(kind: type[T], data: object, path: Path_, document: Document) -> T |
     return kind(**values)
 
 
-def _item_of_map(hint: Any) -> type[msgspec.Struct] | None:
+def item_of_map(hint: Any) -> type[msgspec.Struct] | None:
     """Return what a map from names to sections holds, or ``None`` if `hint` is no such map."""
     inner = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
     return get_args(inner)[1] if get_origin(inner) is dict else None

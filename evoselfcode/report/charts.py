@@ -77,12 +77,7 @@ def estimates(arms: Arms, key: str, title: str, intervals: Sequence[Mapping[str,
     drawn = [(n, i) for n, i in enumerate(intervals) if drawable(*i.values())]
     if not drawn:
         return None
-    axes = axes_of(66 + 34 * len(drawn), left=92, top=12)
-    for place, (number, interval) in enumerate(drawn):
-        color, _ = _look(number)
-        axes.plot([interval["low"], interval["high"]], [place, place], color=color, linewidth=3, alpha=0.55)
-        axes.plot([interval["estimate"]], [place], color=color, marker=_marker(number), markersize=8)
-    _rows_of_arms(axes, [(number, arms[number]["arm"]) for number, _ in drawn])
+    axes = _marked_bars(arms, [(n, i["low"], i["estimate"], i["high"]) for n, i in drawn], linewidth=3, alpha=0.55)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
     return chart_of(
         axes, key, title, "Marks: estimates. Bars: 95 % intervals. The axis need not begin at zero.",
@@ -148,12 +143,7 @@ def logprobs(arms: Arms) -> Chart | None:
     told = [(n, q) for n, q in told if drawable(*(abs(q[key]) for key in ("low", "median", "high")))]
     if not told:
         return None
-    axes = axes_of(66 + 34 * len(told), left=92, top=12)
-    for place, (number, quartile) in enumerate(told):
-        color, _ = _look(number)
-        axes.plot([quartile["low"], quartile["high"]], [place, place], color=color, linewidth=9, alpha=0.35)
-        axes.plot([quartile["median"]], [place], color=color, marker=_marker(number), markersize=8)
-    _rows_of_arms(axes, [(number, arms[number]["arm"]) for number, _ in told])
+    axes = _marked_bars(arms, [(n, q["low"], q["median"], q["high"]) for n, q in told], linewidth=9, alpha=0.35)
     axes.set_xlabel("nats")
     return chart_of(
         axes, "logprob", "Log-probability of accepted names",
@@ -163,14 +153,22 @@ def logprobs(arms: Arms) -> Chart | None:
     )  # fmt: skip
 
 
-def _rows_of_arms(axes: Axes, arms: Sequence[tuple[int, str]]) -> None:
-    """Make axes with one arm below the other."""
-    axes.set_yticks(range(len(arms)), [_plain(name, number) for number, name in arms])
-    axes.set_ylim(len(arms) - 0.4, -0.6)
+def _marked_bars(
+    arms: Arms, drawn: Sequence[tuple[int, float, float, float]], *, linewidth: float, alpha: float
+) -> Axes:
+    """Draw one arm below the other, each a bar with a mark: its place among the arms, the low end, mark, high end."""
+    axes = axes_of(66 + 34 * len(drawn), left=92, top=12)
+    for place, (number, low, middle, high) in enumerate(drawn):
+        color, _ = _look(number)
+        axes.plot([low, high], [place, place], color=color, linewidth=linewidth, alpha=alpha)
+        axes.plot([middle], [place], color=color, marker=_marker(number), markersize=8)
+    axes.set_yticks(range(len(drawn)), [_plain(arms[number]["arm"], number) for number, *_ in drawn])
+    axes.set_ylim(len(drawn) - 0.4, -0.6)
     axes.margins(x=0.12)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(4))
+    return axes
 
 
 def _bars(axes: Axes, series: Sequence[tuple[int, Sequence[tuple[float, float]]]]) -> None:

@@ -36,7 +36,7 @@ SHOWN = 20
 def compared(
     arms: Mapping[str, Draws],
     pairs: Mapping[tuple[str, str], tuple[str, ...]],
-    topics_of: Mapping[str, str] = MappingProxyType({}),
+    topics_by_arm: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Compare arms that have draws, pair by pair.
 
@@ -44,12 +44,12 @@ def compared(
         arms: The draws of each arm.
         pairs: Which arms to compare, and in which factors they differ. With several pairs each interval is so wide that
             all of them hold at once with 95 % (Bonferroni), and so are the verdicts.
-        topics_of: Where the topics of each arm that has some come from: arms that share them ask about the same one at
-            the same number of their plans.
+        topics_by_arm: Where the topics of each arm that has some come from: arms that share them ask about the same one
+            at the same number of their plans.
     """
     pairs = {pair: factors for pair, factors in pairs.items() if all(_has_draws(arms, arm) for arm in pair)}
     confidence = 1.0 - 0.05 / max(1, len(pairs))
-    made = [_compared(arms, pair, factors, confidence, topics_of) for pair, factors in pairs.items()]
+    made = [_compared(arms, pair, factors, confidence, topics_by_arm) for pair, factors in pairs.items()]
     if len(made) > 1:
         for one, p in zip(made, holm([one["metrics"][0]["p"] for one in made]), strict=True):
             one["metrics"][0]["p_holm"] = p
@@ -65,7 +65,7 @@ def _compared(
     pair: tuple[str, str],
     factors: tuple[str, ...],
     confidence: float,
-    topics_of: Mapping[str, str],
+    topics_by_arm: Mapping[str, str],
 ) -> dict[str, Any]:
     (name_a, name_b), (a, b) = pair, (arms[arm] for arm in pair)
     decided = verdict.decide(
@@ -82,7 +82,7 @@ def _compared(
         "verdict": decided.verdict,
     }
     rows = [primary, *_shares(name_a, a, name_b, b)]
-    if name_a in topics_of and topics_of[name_a] == topics_of.get(name_b):
+    if name_a in topics_by_arm and topics_by_arm[name_a] == topics_by_arm.get(name_b):
         rows += _paired(name_a, a, name_b, b)
     return {
         "arms": [name_a, name_b],

@@ -17,9 +17,10 @@ from evoselfcode.report.comparison import compared
 from evoselfcode.report.draws import Draws, gather
 from evoselfcode.report.likeness import vendi_scores
 from evoselfcode.report.probability import quartiles
-from evoselfcode.report.ranking import answer, ranking, topics_of
+from evoselfcode.report.ranking import answer, ranking
 from evoselfcode.report.richness import curve, fewest_accepted, forecast_of, species_of
 from evoselfcode.report.timeline import timeline
+from evoselfcode.report.topics import topics_of
 from evoselfcode.stats import intervals
 from evoselfcode.storage import Entry, Manifest
 

@@ -15,9 +15,6 @@ from evoselfcode.report.draws import Draws
 from evoselfcode.stats import verdict
 from evoselfcode.stats.intervals import Interval, upper_point
 
-TOPICS_SHOWN = 12
-"""Topics shown of those that gave the most names, and of those that gave the fewest."""
-
 
 def ranking(arms: Mapping[str, Draws]) -> list[dict[str, Any]]:
     """Rank the arms by new names per 1,000 draws, each over its first draws in the plan, as many as the shortest has.
@@ -63,20 +60,3 @@ def answer(
             f" Of {len(comparisons)} comparisons of one factor, {settled} {'is' if settled == 1 else 'are'} settled."
         )
     return {"word": "", "sentence": told}
-
-
-def topics_of(draws: Draws) -> dict[str, Any] | None:
-    """Return the topics that gave the most and the fewest different names a draw, or ``None`` for an arm without."""
-    if not draws.topics:
-        return None
-    rows: list[dict[str, Any]] = [
-        {"topic": topic, "draws": found.draws, "accepted": found.accepted, "names": len(found.names)}
-        for topic, found in draws.topics.items()
-        if found.draws
-    ]
-    rows.sort(key=lambda row: (-row["names"] / row["draws"], -row["draws"], row["topic"]))
-    return {
-        "asked": len(rows),
-        "most": rows[:TOPICS_SHOWN],
-        "fewest": rows[TOPICS_SHOWN:][::-1][:TOPICS_SHOWN],
-    }

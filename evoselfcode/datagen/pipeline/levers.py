@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -34,18 +34,6 @@ MOST_TOPICS = 100_000
 _TREE = "evoselfcode/datagen/topics.yaml is such a tree"
 
 
-class Topic(msgspec.Struct, frozen=True):
-    """One leaf of a topic tree.
-
-    Attributes:
-        domain: The branch of the tree's first level that it hangs on.
-        text: The leaf, as a prompt has it.
-    """
-
-    domain: str
-    text: str
-
-
 class Lever(msgspec.Struct, frozen=True, kw_only=True):
     """What one request is given; ``None`` and ``()`` where its arm does not have the lever."""
 
@@ -63,7 +51,7 @@ def levers(cell: Cell, seed: int) -> Iterator[Lever]:
     Raises:
         ConfigError: A file cannot be read, or holds nothing to choose from.
     """
-    topics = [topic.text for topic in read_topics(cell.topics)] if cell.topics else []
+    topics = read_topics(cell.topics) if cell.topics else ()
     names = read_names(cell.used_names) if cell.used_names else ()
     rounds = _rounds(topics, f"{seed}/topics"), _rounds(cell.first_words, f"{seed}/first words")
     shown = min(cell.used_names_shown, len(names))
@@ -90,18 +78,18 @@ def digests(cells: dict[str, Cell]) -> dict[str, str]:
     found = {}
     for name, cell in cells.items():
         if cell.topics:
-            found[f"namegen.arms.{name}.topics.digest"] = _digest(topic.text for topic in read_topics(cell.topics))
+            found[f"namegen.arms.{name}.topics.digest"] = _digest(read_topics(cell.topics))
         if cell.used_names:
             found[f"namegen.arms.{name}.used_names.digest"] = _digest(read_names(cell.used_names))
     return found
 
 
-def _digest(texts: Any) -> str:
+def _digest(texts: Iterable[str]) -> str:
     return blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
-def read_topics(setting: str) -> tuple[Topic, ...]:
-    """Read a topic tree: a YAML map of maps, as deep as one likes, with lists of topics at its ends.
+def read_topics(setting: str) -> tuple[str, ...]:
+    """Read the topics of a tree: a YAML map of maps, as deep as one likes, with lists of topics at its ends.
 
     Args:
         setting: ``builtin``, or a file relative to the working directory.
@@ -114,9 +102,9 @@ def read_topics(setting: str) -> tuple[Topic, ...]:
 
 
 @lru_cache(maxsize=8)
-def _topics(path: Path, *state: int) -> tuple[Topic, ...]:
+def _topics(path: Path, *state: int) -> tuple[str, ...]:
     document = read_map(path, of="domains, with lists of topics at its ends", hint=_TREE)
-    found: dict[str, Topic] = {}
+    found: dict[str, None] = {}
     for keys, leaf in _leaves(document.data, ()):
         place = f"{document.place(keys)}: {'.'.join(keys)}"
         if not (isinstance(leaf, str) and leaf.strip() and leaf.isprintable() and len(leaf) <= LONGEST_TOPIC):
@@ -124,12 +112,12 @@ def _topics(path: Path, *state: int) -> tuple[Topic, ...]:
         elif leaf in found:
             document.problems.append(f"{place}: the topic {leaf!r} is there twice")
         else:
-            found[leaf] = Topic(keys[0], leaf)
+            found[leaf] = None
     if not document.problems and not 1 <= len(found) <= MOST_TOPICS:
         document.problems.append(f"{path}: has {len(found)} topics, expected 1 to {MOST_TOPICS:,}")
     if document.problems:
         raise ConfigError(document.problems[:20], hint=_TREE)
-    return tuple(found.values())
+    return tuple(found)
 
 
 def _leaves(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -15,7 +15,17 @@ from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import NAME_REASONS, canonical
 from evoselfcode.datagen.pipeline.reading import read_run
 from evoselfcode.errors import ConfigError, UsageError
-from evoselfcode.storage import Manifest, atomic_write
+from evoselfcode.storage import JOURNAL, Manifest, atomic_write
+
+DOCUMENT, PAGE = "report.json", "report.html"
+
+
+def reported(folder: Path) -> bool:
+    """Say whether the report in `folder` is of the whole journal: a full disk or Ctrl-C may have ended the last one."""
+    try:
+        return (folder / PAGE).stat().st_mtime_ns >= (folder / JOURNAL).stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def report_run(folder: Path) -> dict[str, Any]:
@@ -31,7 +41,8 @@ def report_run(folder: Path) -> dict[str, Any]:
     except ImportError as error:
         raise UsageError(f"the report needs {error.name}", hint='pip install "evoselfcode[report]"') from error
     run = read_run(folder, "names")
-    cells_of = _cells(run.manifest)
+    config = _config(run.manifest)
+    known = cells(config) if config else {}
     drawn = sorted({entry.arm for entry in run.entries if entry.draws})
     report = document(
         run.entries,
@@ -39,23 +50,32 @@ def report_run(folder: Path) -> dict[str, Any]:
         os.fsencode(folder).decode(errors="replace"),
         meanings=NAME_REASONS,
         canonical=canonical,
-        pairs=_pairs(cells_of, drawn),
-        topics_by_arm={name: cell.topics for name, cell in cells_of.items() if cell.topics},
-        warnings=[*run.remarks, *_remarks(run.manifest, drawn)],
+        pairs=_pairs(known, drawn),
+        topics_by_arm={name: cell.topics for name, cell in known.items() if cell.topics},
+        warnings=[*run.remarks, *_ended(run.manifest), *_remarks(config, drawn)],
     )
-    atomic_write(folder / "report.json", [orjson.dumps(report, option=orjson.OPT_INDENT_2), b"\n"])
-    atomic_write(folder / "report.html", [render(report).encode()])
+    atomic_write(folder / DOCUMENT, [orjson.dumps(report, option=orjson.OPT_INDENT_2), b"\n"])
+    atomic_write(folder / PAGE, [render(report).encode()])
     return report
 
 
-def _remarks(manifest: Manifest, drawn: list[str]) -> list[str]:
-    """Say what of the run's settings a reader should know before the numbers."""
-    told = [f"{arm} ended early: {why}" for arm, why in manifest.ended_early.items()]
+def _config(manifest: Manifest) -> RunConfig | None:
+    """Return the run's settings; ``None`` where they are those of another version: the numbers stand without them."""
     try:
-        config = RunConfig.from_mapping(manifest.config)
-    except ConfigError:  # of another version: the numbers stand without remarks
-        return told
-    told += [warning.partition("\nhint: ")[0] for warning in config.warnings()]
+        return RunConfig.from_mapping(manifest.config)
+    except ConfigError:
+        return None
+
+
+def _ended(manifest: Manifest) -> list[str]:
+    return [f"{arm} ended early: {why}" for arm, why in manifest.ended_early.items()]
+
+
+def _remarks(config: RunConfig | None, drawn: list[str]) -> list[str]:
+    """Say what of the run's settings a reader should know before the numbers."""
+    if config is None:
+        return []
+    told = [warning.partition("\nhint: ")[0] for warning in config.warnings()]
     asked = {name: cell for name, cell in cells(config).items() if name in drawn}
     promising = [name for name, cell in asked.items() if (cell.suffix or "").startswith("()")]
     if 0 < len(promising) < len(asked):
@@ -64,14 +84,6 @@ def _remarks(manifest: Manifest, drawn: list[str]) -> list[str]:
             "not: the arms were asked for different kinds of names"
         )
     return told
-
-
-def _cells(manifest: Manifest) -> dict[str, Cell]:
-    """Return the arms as they were run; none where the settings are those of another version."""
-    try:
-        return cells(RunConfig.from_mapping(manifest.config))
-    except ConfigError:
-        return {}
 
 
 def _pairs(known: dict[str, Cell], drawn: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
