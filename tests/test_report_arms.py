@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
+
 from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.report.comparison import compared
@@ -11,6 +13,7 @@ from evoselfcode.report.document import _remarks
 from evoselfcode.report.draws import Draws, gather
 from evoselfcode.report.ranking import answer, ranking
 from evoselfcode.report.topics import topics_of
+from evoselfcode.stats.compare import paired
 from evoselfcode.storage import Draw, Entry
 
 
@@ -111,8 +114,9 @@ def test_arms_with_the_same_topics_are_compared_topic_by_topic() -> None:
     assert row["verdict"] == "A"
     share = next(one for one in made["metrics"] if one["metric"].startswith("accepted by every gate, rep"))
     assert abs(share["difference"]["estimate"] - row["difference"]["estimate"]) < 1e-9
-    widths = [one["difference"]["high"] - one["difference"]["low"] for one in (row, share)]
-    assert widths[0] < widths[1]
+    shares = [told[arm].accepted_by_number() for arm in ("A", "B")]
+    differences = [shares[0][number] - shares[1][number] for number in range(100)]
+    assert row["difference"] == msgspec.to_builtins(paired(differences, Random(0)).interval)
 
 
 def test_arms_with_topics_of_two_trees_are_not_compared_topic_by_topic() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from embedded import Embedded
 from test_run import config, run
 
 from evoselfcode.datagen.filters import NAME_REASONS, canonical
-from evoselfcode.datagen.pipeline.reporting import report_run
+from evoselfcode.datagen.pipeline.reporting import report_run, reported
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Failure, Usage
 from evoselfcode.report.comparison import compared, overlap
@@ -141,6 +142,16 @@ async def test_a_run_that_is_not_complete_says_so(tmp_path: Path) -> None:
     assert "1 damaged journal lines are left out" in warnings
 
 
+def test_a_report_that_is_older_than_the_journal_is_not_of_it(tmp_path: Path) -> None:
+    """Sabotage: ask whether the page is there, and not when it was written."""
+    assert not reported(tmp_path)
+    for name in ("journal.jsonl", "report.html"):
+        (tmp_path / name).touch()
+    assert reported(tmp_path)
+    os.utime(tmp_path / "report.html", ns=(0, 0))
+    assert not reported(tmp_path)
+
+
 def test_a_folder_without_a_run_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no run: it has no manifest\.json\nhint: name the folder"):
         report_run(tmp_path)
@@ -170,7 +181,7 @@ def test_a_missing_extra_is_one_message_with_what_to_install(tmp_path: Path) -> 
     code = (
         "import sys; sys.modules['scipy'] = None\n"
         "from pathlib import Path\n"
-        "from evoselfcode.datagen.pipeline.reporting import report_run\n"
+        "from evoselfcode.datagen.pipeline.reporting import report_run, reported\n"
         "from evoselfcode.errors import UsageError\n"
         f"try: report_run(Path({str(tmp_path / 'names')!r}))\n"
         "except UsageError as error: print(error)\n"

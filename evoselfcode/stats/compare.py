@@ -1,7 +1,7 @@
 """Comparisons: paired differences, several tests at once, equivalence, effect sizes, how many draws are enough.
 
 This file decides how two sets of numbers are set against each other. It refuses to know what was counted. Sources are
-given per function; limits and p-values come from :mod:`evoselfcode.stats.intervals` and :mod:`scipy.stats`.
+given per function; limits and p-values come from :mod:`evoselfcode.stats.intervals`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from random import Random
 
 import msgspec
 import numpy as np
-from scipy import stats
 
 from evoselfcode.stats.intervals import Interval, Test, quantile, two_sided, upper_point
 
@@ -164,9 +163,9 @@ def mann_whitney_effect(xs: Sequence[float], ys: Sequence[float]) -> float:
     """
     if not xs or not ys:
         raise ValueError("mann_whitney_effect needs values on both sides")
-    ranks = stats.rankdata([*xs, *ys])
-    u = float(np.sum(ranks[: len(xs)])) - len(xs) * (len(xs) + 1) / 2.0
-    return u / (len(xs) * len(ys))
+    others = np.sort(np.asarray(ys, dtype=float))
+    below, not_above = (np.searchsorted(others, xs, side) for side in ("left", "right"))
+    return float((below + not_above).sum()) / (2.0 * len(xs) * len(ys))
 
 
 def cohen_d(xs: Sequence[float], ys: Sequence[float]) -> float:
