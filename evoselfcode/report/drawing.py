@@ -26,14 +26,12 @@ WIDTH = 460
 
 INK, MUTED, GRID, CARD = "#010203", "#010204", "#010205", "#010206"
 SERIES = tuple(f"#0102{number:02x}" for number in range(0x11, 0x19))
-OVER_TIME = ("#010221", "#010222", "#010223", "#010224")
-"""Colours of lines that are of no arm."""
+OVER_TIME = SERIES[4:]
+"""Colours of lines that are of no arm: those that the usual two arms leave free."""
 
-VARIABLES = (
-    {INK: "ink", MUTED: "muted", GRID: "grid", CARD: "card"}
-    | {color: f"arm-{number}" for number, color in enumerate(SERIES)}
-    | {color: f"time-{number}" for number, color in enumerate(OVER_TIME)}
-)
+VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", CARD: "card"} | {
+    color: f"arm-{number}" for number, color in enumerate(SERIES)
+}
 """Colours that stand for CSS variables while matplotlib draws."""
 
 SETTINGS: Any = {

@@ -54,7 +54,7 @@ def throughput(timeline: Mapping[str, Any]) -> Chart | None:
         [_of_the_run(edges), "requests per second", "new names per second"],
         [[when, *(sum(counts[i:j]) / (edges[j] - edges[i]) for counts in (settled, kept))]
          for i, j, when in _grouped(edges)],
-        [("ink", "requests settled"), ("time-0 dashed", "new names accepted")],
+        [("ink", "requests settled"), ("arm-4 dashed", "new names accepted")],
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def under_way(timeline: Mapping[str, Any]) -> Chart | None:
         "may be above the most attempts in flight at once (api.concurrency).",
         [_of_the_run(edges), "requests under way", "limit of attempts in flight"],
         [[when, sum(busy[i:j]) / (j - i), _limit(limits, edges[i])] for i, j, when in _grouped(edges)],
-        [("time-1", "requests under way"), *([("quiet dashed", "limit of attempts in flight")] if limits else [])],
+        [("arm-5", "requests under way"), *([("quiet dashed", "limit of attempts in flight")] if limits else [])],
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def failures(timeline: Mapping[str, Any]) -> Chart | None:
         "Counted where their request settled, one kind on top of the other.",
         [_of_the_run(edges), *kinds],
         [[when, *(sum(counts[i:j]) for counts in kinds.values())] for i, j, when in _grouped(edges)],
-        [(f"time-{number}", kind) for number, kind in enumerate(kinds)],
+        [(f"arm-{number}", kind) for number, kind in enumerate(kinds, 4)],
     )  # fmt: skip
 
 
