@@ -28,9 +28,7 @@ def main() -> int:
     parser.add_argument("--licence", required=True, help="its licence")
     parser.add_argument("--into", type=Path, default=BENCHMARK_NAMES, help="the list to write")
     chosen = parser.parse_args()
-    raw = chosen.file.read_bytes()
-    text = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
-    tasks = [json.loads(line) for line in text.splitlines() if line.strip()]
+    tasks = read_tasks(chosen.file)
     names = [name for name in map(entry_point, tasks) if name]
     if len(names) < len(tasks):
         print(f"{len(tasks) - len(names)} of {len(tasks)} tasks name no function", file=sys.stderr)
@@ -43,6 +41,13 @@ def main() -> int:
     }
     chosen.into.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
+
+
+def read_tasks(file: Path) -> list[dict[str, Any]]:
+    """Read the tasks of a benchmark's file."""
+    raw = file.read_bytes()
+    text = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 def entry_point(task: dict[str, Any]) -> str | None:
