@@ -86,6 +86,24 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: int | None = None
 
 
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The function that a request of Stage B is about.
+
+    Attributes:
+        func_name: Its name.
+        description: What it is said to do, as it stands in the prompt.
+        signature: Its parameters and what it returns, such as ``(values: list[int]) -> int``; ``""`` if left open.
+        head: What the prompt wrote of the function, up to the cursor.
+        context: Python that stands before it in the prompt and that it may use: imports, helper functions.
+    """
+
+    func_name: str
+    description: str = ""
+    signature: str = ""
+    head: str = ""
+    context: str = ""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One logical question with a stable key; sending it once is an *attempt*.
 
@@ -97,6 +115,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         arm: The arm of the comparison, or ``""`` where there is none.
         number: Position in the plan, counted from 0; only for reading and sorting.
         topic: What it asks about, where the arm has topics.
+        task: The function it is about, in Stage B.
     """
 
     key: str
@@ -106,6 +125,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     arm: str = ""
     number: int = 0
     topic: str | None = None
+    task: Task | None = None
 
     @property
     def before(self) -> str:
