@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evoselfcode.clients import OpenAICompletionClient as OpenAICompletionClient
     from evoselfcode.config import RunConfig as RunConfig
+    from evoselfcode.datagen.code.codegen import CodeRow as CodeRow
+    from evoselfcode.datagen.code.codegen import generate_code as generate_code
+    from evoselfcode.datagen.code.codegen import stream_code as stream_code
     from evoselfcode.datagen.pipeline.namegen import NameRow as NameRow
     from evoselfcode.datagen.pipeline.namegen import generate_funcnames_fim as generate_funcnames_fim
     from evoselfcode.datagen.pipeline.namegen import stream_funcnames as stream_funcnames
@@ -26,21 +29,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CodeRow": "evoselfcode.datagen.code.codegen",
     "EvoselfcodeError": "evoselfcode.errors",
     "NameRow": "evoselfcode.datagen.pipeline.namegen",
     "OpenAICompletionClient": "evoselfcode.clients",
     "RunConfig": "evoselfcode.config",
+    "generate_code": "evoselfcode.datagen.code.codegen",
     "generate_funcnames_fim": "evoselfcode.datagen.pipeline.namegen",
+    "stream_code": "evoselfcode.datagen.code.codegen",
     "stream_funcnames": "evoselfcode.datagen.pipeline.namegen",
 }
 
 __all__ = [
+    "CodeRow",
     "EvoselfcodeError",
     "NameRow",
     "OpenAICompletionClient",
     "RunConfig",
     "__version__",
+    "generate_code",
     "generate_funcnames_fim",
+    "stream_code",
     "stream_funcnames",
 ]
 

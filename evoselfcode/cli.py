@@ -1,6 +1,7 @@
 """The command line: which commands there are, and that every error is one message and an exit code.
 
-How a run lives in a shell is :mod:`evoselfcode.shell`; what people see of it is :mod:`evoselfcode.terminal`.
+How a run lives in a shell is :mod:`evoselfcode.shell`; what people see of it is :mod:`evoselfcode.terminal`; the
+commands of Stage B are :mod:`evoselfcode.cli_code`.
 """
 
 from __future__ import annotations
@@ -8,17 +9,16 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from evoselfcode import __version__
+from evoselfcode.cli_code import STAGE_B
+from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings
 from evoselfcode.errors import EvoselfcodeError, Interrupted
-from evoselfcode.shell import run_in_shell, standard_output
+from evoselfcode.shell import report_in_shell, run_in_shell, standard_output, with_report
 from evoselfcode.terminal import leave, printable, say
-
-if TYPE_CHECKING:
-    from evoselfcode.config import RunConfig
 
 
 class _Group(click.Group):
@@ -44,31 +44,12 @@ def main() -> None:
     """Generate synthetic Python code data from any code-model endpoint."""
 
 
-_config = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("configs/datagen.yaml"),
-    show_default=True,
-    help="Configuration file.",
-)
-_set = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting, e.g. namegen.n=8."
-)
-
-
 @main.command("datagen-names")
-@_config
-@_set
-@click.option(
-    "--arm",
-    "arms",
-    multiple=True,
-    metavar="ARM",
-    help="Run this arm of namegen.arms only; all if left out.",
-)
-@click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@with_config
+@with_settings
+@with_arms
+@with_new_run
+@quietly
 def datagen_names(
     config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], new_run: bool, quiet: bool
 ) -> None:
@@ -78,12 +59,12 @@ def datagen_names(
     """
     from evoselfcode.datagen.pipeline.namegen import NAMES
 
-    run_in_shell(NAMES, _load(config_path, overrides), arms, new_run=new_run, quiet=quiet)
+    run_in_shell(NAMES, load(config_path, overrides), arms, new_run=new_run, quiet=quiet, then=with_report)
 
 
 @main.command()
-@_config
-@_set
+@with_config
+@with_settings
 def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
     """Find out what the endpoint can do, and say what works, what does not, and why.
 
@@ -95,7 +76,7 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
     from evoselfcode.clients import Findings, OpenAICompletionClient
     from evoselfcode.terminal import findings_table
 
-    config = _load(config_path, overrides)
+    config = load(config_path, overrides)
     client = OpenAICompletionClient.from_config(config)
 
     async def look() -> Findings:
@@ -112,17 +93,12 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path), default=Path("data/generated/names"))
 def report(run: Path) -> None:
-    """Compare the arms of a run, forecast what more draws would find, and write a page about it.
+    """Write a page about a run: which arm is better, and what more draws would find or, of code, what was dropped.
 
-    RUN is the folder of a run (default: data/generated/names); report.json and report.html are written into it. The
-    report is made from the journal alone: no request is sent.
+    RUN is the folder of a run of datagen-names or datagen-code (default: data/generated/names); report.json and
+    report.html are written into it. The report is made from what lies there: no request is sent.
     """
-    from evoselfcode.datagen.pipeline.reporting import report_run
-    from evoselfcode.terminal_report import report_card
-
-    made = report_run(run)
-    with standard_output():
-        report_card(made)
+    report_in_shell(run)
 
 
 @main.command("select-names")
@@ -203,10 +179,8 @@ def serve(
     server.run(app, host, port, on_ready=lambda url: say(f"serving the embedded model at {url}/v1"))
 
 
-def _load(path: Path, overrides: tuple[str, ...]) -> RunConfig:
-    from evoselfcode.config import RunConfig
-
-    return RunConfig.from_file(path, overrides=overrides)
+for _command in STAGE_B:
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

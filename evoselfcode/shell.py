@@ -7,9 +7,11 @@ This file decides when a signal ends a run and which outcome is an error. What a
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError, UsageError
@@ -39,16 +41,23 @@ SPARE_FILES = 64
 T = TypeVar("T")
 
 
-def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *, new_run: bool, quiet: bool) -> None:
-    """Run a stage with progress, signals and the card at the end."""
+def run_in_shell(
+    stage: Stage[Any],
+    config: RunConfig,
+    arms: tuple[str, ...] = (),
+    *,
+    new_run: bool,
+    quiet: bool,
+    then: Callable[[Summary], None] = lambda summary: None,
+) -> None:
+    """Run a stage with progress, signals and the card at the end; `then` is called when it is complete."""
     import anyio
 
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
-    from evoselfcode.datagen.pipeline.reporting import reported
     from evoselfcode.datagen.pipeline.run import run_stage
 
-    for warning in config.warnings():
+    for warning in stage.warnings(config):
         say(f"warning: {warning}")
     if config.api.base_url != "local:":
         allow_sockets(config.api.concurrency)
@@ -62,8 +71,7 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
     summary = anyio.run(until_signalled, run)
     with standard_output():
         terminal.card(summary)
-        if summary.sent or not reported(summary.folder):
-            _report(summary)
+    then(summary)
     meter = summary.meter
     if meter.dead > MOST_GIVEN_UP * meter.settled:
         raise RequestsGivenUp(
@@ -72,16 +80,17 @@ def run_in_shell(stage: Stage[Any], config: RunConfig, arms: tuple[str, ...], *,
         )
 
 
-def _report(summary: Summary) -> None:
+def with_report(summary: Summary) -> None:
     """Write the report of a run that has ended and print its card; say how to, where it is long or cannot be made here.
 
     Raises:
-        OSError: The standard output cannot be written to.
-        StorageError: The report's files cannot.
+        StorageError: The report's files or the standard output cannot be written to.
     """
-    from evoselfcode.datagen.pipeline.reporting import report_run
+    from evoselfcode.datagen.pipeline.reporting import report_run, reported
     from evoselfcode.terminal_report import report_card
 
+    if not summary.sent and reported(summary.folder):
+        return
     how = f"what it found, and which arm is better: evoselfcode report {summary.folder}"
     if summary.meter.draws.total() > MOST_REPORTED:
         say(how)
@@ -91,7 +100,102 @@ def _report(summary: Summary) -> None:
     except UsageError:  # the statistics libraries are an extra; the command says which
         say(how)
         return
-    report_card(made)
+    with standard_output():
+        report_card(made)
+
+
+def with_filters(summary: Summary, *, config: RunConfig, quiet: bool) -> None:
+    """Filter the code of a run that has ended, unless it was by the same settings.
+
+    Raises:
+        StorageError: A file or the standard output cannot be written to.
+    """
+    filter_in_shell([summary.folder], config, out=None, again=False, quiet=quiet)
+
+
+def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | None, again: bool, quiet: bool) -> None:
+    """Filter code with progress and signals, and print the card."""
+    import anyio
+
+    from evoselfcode.datagen.code.filtering import filter_code
+    from evoselfcode.terminal_code import Beat, code_card
+
+    async def run(stop: Stop) -> dict[str, Any]:
+        beat = Beat(inf if quiet else config.output.heartbeat_seconds)
+        return await filter_code(folders, config, out=out, again=again, stop=stop, progress=beat)
+
+    looked = partial(until_signalled, under_way="the functions that are looked at")
+    metrics, folder = anyio.run(looked, run), out or folders[0]
+    with standard_output():
+        code_card(metrics, folder)
+    _with_code_report(folder, metrics["draws"], again=again)
+
+
+def _with_code_report(folder: Path, draws: int, *, again: bool) -> None:
+    """Write the report of what was filtered and print where it is; say how to, where that takes long or cannot be."""
+    from evoselfcode.datagen.code.reporting import report_code, reported_code
+    from evoselfcode.terminal_code import code_report_card
+
+    if not again and reported_code(folder):
+        return
+    if draws > MOST_REPORTED:
+        say(f"what was dropped and why, with examples: evoselfcode report {folder}")
+        return
+    try:
+        made = report_code(folder)
+    except UsageError as error:  # the statistics libraries are an extra
+        say(f"no report was written: {error}")
+        return
+    with standard_output():
+        code_report_card(made, after_the_filter=True)
+
+
+def report_in_shell(folder: Path) -> None:
+    """Write the report of the run in `folder`, whichever stage it is of, and print its card.
+
+    Raises:
+        UsageError: There is no run in the folder, or one of a stage that has no report.
+        StorageError: A file or the standard output cannot be read or written to.
+    """
+    from evoselfcode.datagen.code.reporting import is_filtered, report_code
+    from evoselfcode.datagen.pipeline.reporting import report_run, stage_of
+    from evoselfcode.terminal_code import code_report_card
+    from evoselfcode.terminal_report import report_card
+
+    stage = stage_of(folder)
+    show: Callable[[Mapping[str, Any]], None]
+    if stage == "code" or (stage is None and is_filtered(folder)):
+        made, show = report_code(folder), code_report_card
+    elif stage in ("names", None):
+        made, show = report_run(folder), report_card
+    else:
+        raise UsageError(
+            f"{folder} is a run of the stage {stage!r}, which has no report",
+            hint="the stages names and code have one",
+        )
+    with standard_output():
+        show(made)
+
+
+def audit_in_shell(corpus: Path, config: RunConfig, out: Path | None) -> None:
+    """Audit the filters with a corpus and print what each gate does to it."""
+    import anyio
+
+    from evoselfcode.datagen.code.auditing import audit
+    from evoselfcode.storage import write_document
+    from evoselfcode.terminal_code import audit_table
+
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UsageError(f"{out} is no file that can be written", hint="name a file in a folder that is there by --out")
+
+    async def run(stop: Stop) -> dict[str, Any]:
+        return await audit(corpus, config, stop)
+
+    made = anyio.run(partial(until_signalled, under_way="the programs that are looked at"), run)
+    if out is not None:
+        write_document(out, made)
+    with standard_output():
+        audit_table(made)
 
 
 @contextmanager
@@ -121,8 +225,12 @@ def allow_sockets(wanted: int) -> None:
         say(f"hint: set api.concurrency to {max(1, most - SPARE_FILES)} or less")
 
 
-async def until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
-    """Run to the end; the first SIGINT or SIGTERM lets attempts in flight end, the second cancels them.
+async def until_signalled(run: Callable[[Stop], Awaitable[T]], *, under_way: str = "attempts in flight") -> T:
+    """Run to the end; the first SIGINT or SIGTERM lets what is under way end, the second cancels it.
+
+    Args:
+        run: Runs until it has ended or been told to stop.
+        under_way: What may end after the first signal, as people are told.
 
     Raises:
         Interrupted: The run was cancelled.
@@ -143,7 +251,7 @@ async def until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
                     group.cancel_scope.cancel()
                     return
                 stop.set()
-                say("stopping: attempts in flight may end; once more to cancel them")
+                say(f"stopping: {under_way} may end; once more to cancel them")
                 group.start_soon(grace)
 
     async def grace() -> None:
@@ -160,5 +268,5 @@ async def until_signalled(run: Callable[[Stop], Awaitable[T]]) -> T:
     if errors:
         raise errors[0]
     if not result:
-        raise Interrupted("cancelled while requests were in flight", hint="run the same command again to resume")
+        raise Interrupted(f"cancelled with {under_way}", hint="run the same command again to resume")
     return result[0]

@@ -81,7 +81,7 @@ def page() -> str:
 
 
 def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]) -> None:
-    from evoselfcode.config.schema import NEUTRAL
+    from evoselfcode.config.schema import is_free
 
     hints = get_type_hints(kind, include_extras=True)
     rows, inner = [], []
@@ -93,7 +93,7 @@ def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]
         if named := item_of_map(hint):
             inner.append((named, (*path, field.name, "NAME")))
         key = ".".join((*path, field.name))
-        free = "free" if key in NEUTRAL else ""
+        free = "free" if is_free(key) else ""
         rows.append(f"| `{field.name}` | {_type(hint)} | {_default(field)} | {free} | {_meaning(hint)} |")
     title = ".".join(path) or "Top level"
     parts.append(f"## {title}\n\n{(kind.__doc__ or '').splitlines()[0]}\n")

@@ -123,7 +123,7 @@ async def test_an_arm_that_is_gone_or_another_is_refused(
 
 
 async def test_a_file_of_topics_counts_by_its_content(tmp_path: Path) -> None:
-    """Sabotage: leave ``stage.inputs`` out of the fingerprint."""
+    """Sabotage: leave ``digests`` out of the stage's fingerprint."""
     topics = tmp_path / "topics.yaml"
     topics.write_text("a: [sorting, graphs]\n")
     settings = config(tmp_path, {"T": L2R | {"topics": str(topics)}})
@@ -172,7 +172,9 @@ async def test_one_arm_by_its_name_in_any_case_and_none_that_is_not_there(tmp_pa
     settings = config(tmp_path, FIVE)
     summary, _ = await run(settings, arms=["WORDS", "words"])
     assert summary.meter.requests == {"words": 4}
-    with pytest.raises(UsageError, match=r"there is no arm word\nhint: namegen\.arms has FIM, psm, L2R, topics, words"):
+    with pytest.raises(
+        UsageError, match=r"there is no arm word\nhint: the configuration has FIM, psm, L2R, topics, words"
+    ):
         await run(settings, arms=["word"])
 
 

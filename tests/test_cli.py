@@ -136,7 +136,7 @@ def test_the_second_signal_cancels(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 75
-        assert "cancelled while requests were in flight" in errors
+        assert "cancelled with attempts in flight" in errors
         assert "Traceback" not in errors
 
 

@@ -10,9 +10,12 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
-from evoselfcode.config import Api, Arm, RunConfig
-from evoselfcode.config.schema import NEUTRAL, flatten
+from evoselfcode.config import Api, Arm, Filters, RunConfig
+from evoselfcode.config.filter_sections import GateKey
+from evoselfcode.config.schema import FREE, SHAPING, flatten, is_free, shapes
 from evoselfcode.config.sections import FamilyKey, FimModeKey
+from evoselfcode.datagen.code.prompts import fill
+from evoselfcode.datagen.filters.gates import CODE_REASONS, Limits
 from evoselfcode.wire.dialect import FimMode
 from evoselfcode.wire.sentinels import FAMILIES
 
@@ -56,7 +59,8 @@ def test_datagen_yaml_has_the_defaults() -> None:
     prefix, ours, theirs = default.prompts.global_prefix, config.prompts, default.prompts
     assert ours.funcname.fim.prefix_or("") == theirs.funcname.fim.prefix_or(prefix)
     assert ours.funcname.l2r.prompt_or("") == theirs.funcname.l2r.prompt_or(prefix)
-    assert ours.codegen.template_or("") == theirs.codegen.template_or(prefix)
+    unsigned = {"func_name": "f", "description": "Do it.", "signature": "()", "skeleton": ""}
+    assert fill(ours.codegen.template_or(""), unsigned) == fill(theirs.codegen.template_or(prefix), unsigned)
 
 
 @pytest.mark.parametrize("name", ["model", "vllm"])
@@ -81,14 +85,33 @@ def test_closed_sets_of_the_schema_are_those_of_the_wire() -> None:
     assert set(get_args(FimModeKey)) == {"auto", *get_args(FimMode)}
 
 
-def test_the_neutral_keys_exist_and_the_others_make_the_fingerprint() -> None:
-    """Sabotage: misspell a key of ``NEUTRAL``; put ``namegen.temperature`` into it."""
-    assert set(keys()) >= NEUTRAL
-    arms = {f"namegen.arms.{arm}.{key}" for arm in ("FIM", "L2R") for key in Arm.__struct_fields__}
-    assert set(RunConfig().fingerprint()) == (set(keys()) - NEUTRAL - {"namegen.arms"}) | arms
+def test_what_shapes_a_stage_exists_and_makes_its_fingerprint() -> None:
+    """Sabotage: misspell a key of ``SHAPING`` or ``FREE``; put ``namegen.temperature`` into ``FREE``."""
+    known = set(keys())
+    assert known >= FREE
+    for stage, parts in SHAPING.items():
+        for part in parts:
+            assert any(key.startswith(part) if part.endswith(".") else key == part for key in known), (stage, part)
+        named = {f"namegen.arms.{arm}.{key}" for arm in ("FIM", "L2R") for key in Arm.__struct_fields__}
+        expected = {key for key in known if shapes(stage, key)} - {"namegen.arms"}
+        assert set(RunConfig().fingerprint(stage)) == expected | (named if stage == "names" else set())
+    assert not is_free("codegen.temperature")
+    assert is_free("filters.max_lines")
     changed = RunConfig.from_mapping({"namegen": {"temperature": 0.5}, "api": {"concurrency": 3}})
-    here, there = changed.fingerprint(), RunConfig().fingerprint()
+    here, there = changed.fingerprint("names"), RunConfig().fingerprint("names")
     assert {key for key in here if here[key] != there[key]} == {"namegen.temperature"}
+    assert changed.fingerprint("code") == RunConfig().fingerprint("code")
+
+
+def test_the_defaults_of_filters_are_those_of_the_gates() -> None:
+    """Sabotage: change a threshold in the gates, or in the section of the configuration, alone."""
+    limits, filters = Limits(), Filters()
+    shared = set(Limits.__struct_fields__) & set(Filters.__struct_fields__)
+    assert set(Limits.__struct_fields__) - shared == {"off", "parse"}
+    assert limits.off == filters.disabled_gates
+    for name in shared:
+        assert getattr(limits, name) == getattr(filters, name), name
+    assert {*get_args(GateKey), "unparsable", "ruff"} == set(CODE_REASONS)
 
 
 SERVER = {"model": "m", "api": {"base_url": "http://pod:8000"}}

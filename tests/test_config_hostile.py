@@ -70,7 +70,7 @@ def refused(load: Callable[[], RunConfig]) -> tuple[str, ...]:
         assert error.problems  # noqa: PT017
         return error.problems
     assert "api" in config.to_public()
-    config.fingerprint()
+    config.fingerprint("names")
     config.warnings()
     repr(config)
     return ()

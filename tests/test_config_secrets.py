@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.pretty import Pretty
 
 from evoselfcode.config import RunConfig
+from evoselfcode.config.schema import SHAPING
 from evoselfcode.errors import ConfigError
 
 SECRET = "sk-zebra"
@@ -29,7 +30,7 @@ def test_the_key_arrives_and_is_shown_nowhere(tmp_path: Path) -> None:
     console = Console(file=screen, width=200)
     console.print(Pretty(loaded), Pretty(loaded.api), Pretty([loaded]))
     shown = [repr(loaded), str(loaded), repr(loaded.api), str(loaded.api), f"{loaded.api!s}", screen.getvalue()]
-    shown += [repr(loaded.to_public()), repr(loaded.fingerprint())]
+    shown += [repr(loaded.to_public()), repr(loaded.fingerprint("names"))]
     assert not any(SECRET in text for text in shown)
     assert all("***" in text for text in shown[:7])
 
@@ -39,8 +40,9 @@ def test_without_a_key_nothing_is_masked() -> None:
 
 
 def test_the_fingerprint_does_not_depend_on_the_key(tmp_path: Path) -> None:
-    """Sabotage: take ``api.api_key`` out of ``NEUTRAL``."""
-    assert config(tmp_path).fingerprint() == config(tmp_path, "model: m\n").fingerprint()
+    """Sabotage: put ``api.`` into what shapes a stage."""
+    for stage in SHAPING:
+        assert config(tmp_path).fingerprint(stage) == config(tmp_path, "model: m\n").fingerprint(stage)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,12 @@ from evoselfcode.cli import main
 from evoselfcode.config import RunConfig
 
 PAGES = {name: text for name, text in checkout.texts(".md") if "/" not in name or name.startswith("docs/")}
-RUN = ["README.md", "docs/how-to/compare-fim-and-l2r.md", "docs/tutorial/first-names.md"]
+RUN = [
+    "README.md",
+    "docs/how-to/compare-fim-and-l2r.md",
+    "docs/how-to/write-code.md",
+    "docs/tutorial/first-names.md",
+]
 KNOWN = {"cd", "curl", "export", "git", "head", "kill", "kubectl", "ls", "pip", "sbatch", "tail", "wc"}
 """Commands that are not ours and that a page may show."""
 

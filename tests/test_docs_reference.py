@@ -16,7 +16,12 @@ import evoselfcode
 from evoselfcode import errors
 from evoselfcode.cli import main
 from evoselfcode.clients.openai import SamplingOptions
+from evoselfcode.datagen.code.rows import CodeFileRow
 from evoselfcode.datagen.filters import NAME_REASONS
+from evoselfcode.datagen.filters.asserts import ASSERT_REASONS
+from evoselfcode.datagen.filters.descriptions import DESCRIPTION_REASONS
+from evoselfcode.datagen.filters.gates import CODE_REASONS
+from evoselfcode.datagen.filters.skeletons import SKELETON_REASONS
 from evoselfcode.records import FailureKind, Fim, Request, Sampling
 from evoselfcode.storage import Draw, Entry, Manifest
 from evoselfcode.wire import messages, retry, sentinels
@@ -81,6 +86,20 @@ def test_reasons_page_lists_every_reason_in_order() -> None:
     assert [checkout.ticked(row[0])[0] for row in rows("reasons", "reasons")] == list(NAME_REASONS)
 
 
+@pytest.mark.parametrize(
+    ("table", "reasons"),
+    [
+        ("description reasons", DESCRIPTION_REASONS),
+        ("skeleton reasons", SKELETON_REASONS),
+        ("assert reasons", ASSERT_REASONS),
+        ("code reasons", CODE_REASONS),
+    ],
+)
+def test_reasons_page_lists_the_reasons_of_stage_b_in_order(table: str, reasons: dict[str, str]) -> None:
+    """Sabotage: add a gate to a table of reasons, or swap two."""
+    assert [checkout.ticked(row[0])[0] for row in rows("reasons", table)] == list(reasons)
+
+
 def test_reasons_page_says_what_each_failure_leads_to() -> None:
     """Sabotage: let ``timeout`` lead to ``give_up`` in wire/retry.py."""
     words = {"stop_run": "end the run", "give_up": "give up", "wait": "wait", "retry": "retry"}
@@ -88,7 +107,10 @@ def test_reasons_page_says_what_each_failure_leads_to() -> None:
     assert shown == {kind: words[retry.policy(kind)] for kind in get_args(FailureKind)}
 
 
-@pytest.mark.parametrize(("name", "kind"), [("entry", Entry), ("draw", Draw), ("manifest", Manifest)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("entry", Entry), ("draw", Draw), ("manifest", Manifest), ("code row", CodeFileRow)],
+)
 def test_files_page_lists_every_field(name: str, kind: type[msgspec.Struct]) -> None:
     """Sabotage: add a field to the journal's entries or to the manifest."""
     shown = [checkout.ticked(row[0])[0] for row in rows("files", name)]

@@ -16,6 +16,10 @@ from evoselfcode.records import Choice, Completion, Failure, L2r, Outcome, Reque
 DONE = Completion((Choice("x", "stop"),))
 
 
+async def as_it_is(outcome: Outcome) -> Outcome:
+    return outcome
+
+
 def requests(count: int) -> Iterator[Request]:
     for number in range(count):
         yield Request(key=f"{number:04x}", prompt=L2r("p"), sampling=Sampling(max_new_tokens=1), number=number)
@@ -26,7 +30,8 @@ async def collect(
 ) -> list[Outcome]:
     gate = options.pop("gate", None) or Gate(4)
     found: list[Outcome] = []
-    async for batch in outcomes(requests(count), send, gate, workers=6, **options):  # type: ignore[arg-type]
+    stream = outcomes(requests(count), send, gate, finish=as_it_is, workers=6, **options)  # type: ignore[arg-type]
+    async for batch in stream:
         found += batch
     return found
 
@@ -142,7 +147,7 @@ async def test_outcomes_settled_before_the_end_are_delivered_first() -> None:
     found: list[int] = []
 
     async def collect_numbers() -> None:
-        async for batch in outcomes(requests(10), send, Gate(1), workers=1):
+        async for batch in outcomes(requests(10), send, Gate(1), finish=as_it_is, workers=1):
             found.extend(outcome.request.number for outcome in batch)
 
     with pytest.raises(EndpointRefused):
@@ -178,7 +183,7 @@ async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> No
     async def send(request: Request) -> Completion | Failure:
         return DONE
 
-    stream = outcomes(plan(), send, Gate(4), workers=4)
+    stream = outcomes(plan(), send, Gate(4), finish=as_it_is, workers=4)
     await anext(stream)
     for _ in range(50):
         await anyio.lowlevel.checkpoint()
@@ -198,7 +203,7 @@ async def test_stop_lets_attempts_in_flight_end_and_starts_none() -> None:
     found: list[Outcome] = []
 
     async def run() -> None:
-        async for batch in outcomes(requests(100), send, Gate(4), workers=6, stop=stop):
+        async for batch in outcomes(requests(100), send, Gate(4), finish=as_it_is, workers=6, stop=stop):
             found.extend(batch)
 
     async with anyio.create_task_group() as group:
@@ -219,7 +224,8 @@ async def test_stop_ends_waits_without_an_outcome() -> None:
     async with anyio.create_task_group() as group:
 
         async def run() -> None:
-            assert [batch async for batch in outcomes(requests(3), send, Gate(4), workers=4, stop=stop)] == [[]]
+            stream = outcomes(requests(3), send, Gate(4), finish=as_it_is, workers=4, stop=stop)
+            assert [batch async for batch in stream] == [[]]
 
         group.start_soon(run)
         await anyio.wait_all_tasks_blocked()
@@ -234,7 +240,7 @@ async def test_a_tick_without_news_yields_an_empty_list(monkeypatch: pytest.Monk
         await release.wait()
         return DONE
 
-    stream = outcomes(requests(1), send, Gate(1), workers=1)
+    stream = outcomes(requests(1), send, Gate(1), finish=as_it_is, workers=1)
     assert await anext(stream) == []
     release.set()
     while not await anext(stream):
@@ -261,7 +267,7 @@ async def test_leaving_early_leaves_nothing_behind(how: str) -> None:
         return DONE
 
     async def consume(scope: anyio.CancelScope) -> None:
-        stream = outcomes(requests(1000), send, gate, workers=6)
+        stream = outcomes(requests(1000), send, gate, finish=as_it_is, workers=6)
         try:
             async for _ in stream:
                 if how == "raise":

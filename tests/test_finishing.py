@@ -19,8 +19,12 @@ from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.engine import Gate, outcomes
 from evoselfcode.finishing import finished
-from evoselfcode.records import Choice, Completion, L2r, Request, Sampling
+from evoselfcode.records import Choice, Completion, L2r, Outcome, Request, Sampling
 from evoselfcode.storage import Entry, read_entries
+
+
+async def as_it_is(outcome: Outcome) -> Outcome:
+    return outcome
 
 
 def request(number: int) -> Request:
@@ -111,7 +115,7 @@ async def test_cancelling_twice_leaves_no_worker_and_no_slot() -> None:
         return Completion((Choice("a", "stop"),))
 
     async def consume() -> None:
-        async for _ in outcomes((request(i) for i in range(9)), send, gate, workers=6):
+        async for _ in outcomes((request(i) for i in range(9)), send, gate, finish=as_it_is, workers=6):
             pass
 
     before = asyncio.all_tasks()
@@ -137,7 +141,7 @@ async def test_an_attempt_that_ends_as_cancelled_by_itself_ends_the_stream_loudl
         return Completion((Choice("a", "stop"),))
 
     with pytest.raises(RuntimeError, match="nobody cancelled"):
-        async for _ in outcomes((request(i) for i in range(100)), send, Gate(4), workers=4):
+        async for _ in outcomes((request(i) for i in range(100)), send, Gate(4), finish=as_it_is, workers=4):
             pass
 
 
@@ -153,7 +157,7 @@ async def test_workers_cancelled_from_outside_do_not_leave_their_consumer_waitin
         return Completion((Choice("a", "stop"),))
 
     async def consume() -> None:
-        async for batch in outcomes((request(i) for i in range(100)), send, Gate(4), workers=4):
+        async for batch in outcomes((request(i) for i in range(100)), send, Gate(4), finish=as_it_is, workers=4):
             if batch:
                 for task in asyncio.all_tasks() - before:
                     task.cancel()

@@ -136,7 +136,7 @@ def test_names_are_read_once_each_with_or_without_a_last_newline(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "line", ["hello", row("a.b"), row("na\u00efve"), row(""), row("a" * 256), '{"name": "a"}', "[", ""]
+    "line", ["hello", row("a.b"), row("na\u00efve"), row(""), row("a" * 256), '{"name": "a"}', "[", "\n" + row("b")]
 )
 def test_a_line_that_is_no_name_is_told_by_its_number(line: str, tmp_path: Path) -> None:
     """Sabotages: let ``Damage`` pass; ask ``isidentifier`` alone: a name of any length would fill the prompt."""

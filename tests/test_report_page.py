@@ -25,8 +25,8 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 ALLOWED = set(
     re.findall(
         r"\w+",
-        """a b bdi body caption code dd desc details div dl dt figcaption figure footer h1 h2 h3 head header html i li
-        link main meta nav ol p section small span style summary table tbody td th thead title tr ul
+        """a b bdi body caption code dd desc details div dl dt figcaption figure footer h1 h2 h3 h4 head header html i
+        li link main meta nav ol p pre section small span style summary table tbody td th thead title tr ul
         svg defs g path use text clippath rect""",
     )
 )

@@ -132,7 +132,7 @@ def test_a_run_of_one_instant_has_one_bin() -> None:
 
 
 def test_the_page_tells_of_pauses_and_of_requests_without_a_time() -> None:
-    """Sabotage: leave ``timeline.pauses`` out of page.html."""
+    """Sabotage: leave ``timeline.pauses`` out of macros.html."""
     text = Reader(real_page()).text
     assert "1 pause of more than 15 minutes without a request, 1 h 40 min in all, is cut out; dotted lines" in text
     assert "4 requests do not say when they settled" in text

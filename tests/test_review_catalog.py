@@ -80,7 +80,7 @@ def test_a_folder_without_names_is_an_error_with_a_hint(tmp_path: Path) -> None:
         read_catalog(tmp_path)
 
 
-@pytest.mark.parametrize("line", [b"{}", b"null", b"\xff", b"", b'{"func_name": 3}', b"[" * 5000])
+@pytest.mark.parametrize("line", [b"{}", b"null", b"\xff", b"\n{}", b'{"func_name": 3}', b"[" * 5000])
 def test_a_row_that_is_none_is_named_by_its_line(tmp_path: Path, line: bytes) -> None:
     """Sabotage: skip the rows that cannot be read."""
     (tmp_path / "combined_raw.jsonl").write_bytes(b'{"func_name":"gcd","source":"FIM"}\n' + line + b"\n")

@@ -84,8 +84,8 @@ def test_rules_without_the_libraries_are_one_message() -> None:
         "from evoselfcode.datagen.pipeline.saturating import Saturating\n"
         "from evoselfcode.errors import UsageError\n"
         "config = RunConfig.from_mapping({'namegen': {'saturation': {'gain': 0.1}}})\n"
-        "Saturating(RunConfig.from_mapping({}), ['FIM'], lambda draw: None)\n"
-        "try: Saturating(config, ['FIM'], lambda draw: None)\n"
+        "Saturating(RunConfig.from_mapping({}).namegen.saturation, ['FIM'], lambda draw: None)\n"
+        "try: Saturating(config.namegen.saturation, ['FIM'], lambda draw: None)\n"
         "except UsageError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

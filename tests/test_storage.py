@@ -265,3 +265,10 @@ def test_an_entry_of_another_version_is_told_from_damage(tmp_path: Path) -> None
     with pytest.raises(StorageError, match="this version cannot read") as caught:
         list(read_entries(path))
     assert "--new-run" in str(caught.value)
+
+
+def test_what_editors_put_around_rows_is_passed_over(tmp_path: Path) -> None:
+    """Sabotage: strip no mark; pass over blank lines anywhere, so that a damage is told by another line's number."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n\r\n  \n')
+    assert list(read_rows(path, dict[str, int])) == [{"a": 1}, {"a": 2}]

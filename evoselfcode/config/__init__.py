@@ -1,16 +1,17 @@
 """The configuration: strict, complete, and every problem reported at once.
 
-``RunConfig.from_file(path)`` is the door. What the keys mean is :mod:`evoselfcode.config.sections`; how YAML is read is
-:mod:`evoselfcode.config.load`; how problems are found and told is :mod:`evoselfcode.config.check`.
+``RunConfig.from_file(path)`` is the door. What the keys mean is :mod:`evoselfcode.config.sections` and its neighbours
+for code and filters; how YAML is read is :mod:`evoselfcode.config.load`; how problems are found and told is
+:mod:`evoselfcode.config.check`.
 """
 
 from evoselfcode.config.arms import Cell, cells, contrasts
+from evoselfcode.config.code_sections import Asking, Asserts, Codegen, Describe, Skeleton
+from evoselfcode.config.filter_sections import Execution, Filters
 from evoselfcode.config.schema import RunConfig, arm_of
 from evoselfcode.config.sections import (
     Api,
     Arm,
-    Codegen,
-    Filters,
     Fim,
     FimPrompt,
     Funcname,
@@ -24,8 +25,12 @@ from evoselfcode.config.sections import (
 __all__ = [
     "Api",
     "Arm",
+    "Asking",
+    "Asserts",
     "Cell",
     "Codegen",
+    "Describe",
+    "Execution",
     "Filters",
     "Fim",
     "FimPrompt",
@@ -36,6 +41,7 @@ __all__ = [
     "Prompts",
     "RunConfig",
     "SaturationRules",
+    "Skeleton",
     "arm_of",
     "cells",
     "contrasts",

@@ -181,6 +181,7 @@ def _expected(hint: Any, message: str, value: object) -> str:
 def _allowed(hint: Any) -> set[str]:
     described = msgspec.json.schema(hint)
     options = described.get("anyOf", [described])
+    options += [option["items"] for option in options if isinstance(option.get("items"), dict)]
     return {str(choice) for option in options for choice in option.get("enum", [])}
 
 
@@ -202,10 +203,24 @@ def _together(config: Any, document: Document) -> None:
     if fim.prefix_key == fim.suffix_key:
         document.complain(("api", "fim", "suffix_key"), "is the same as api.fim.prefix_key; one would hide the other")
     _arms_together(config, document)
+    _stage_b_together(config, document)
     if namegen.num_requests * namegen.n > SEEDS:
         document.complain(
             ("namegen", "num_requests"), f"times namegen.n is more than {SEEDS:,} draws; beyond it seeds repeat"
         )
+
+
+GREEDY = "greedy draws are all the same, and vLLM refuses to make several; set n: 1, or a temperature above 0"
+
+
+def _stage_b_together(config: Any, document: Document) -> None:
+    """Find sections of Stage B that ask for what cannot be."""
+    for name in ("describe", "skeleton", "asserts", "codegen"):
+        section = getattr(config, name)
+        if section.temperature == 0 and section.n > 1:
+            document.complain((name, "n"), f"is {section.n} while {name}.temperature is 0: {GREEDY}")
+    if len(set(config.codegen.arms)) < len(config.codegen.arms):
+        document.complain(("codegen", "arms"), "names an arm twice")
 
 
 def _arms_together(config: Any, document: Document) -> None:
@@ -224,8 +239,7 @@ def _arms_together(config: Any, document: Document) -> None:
             section = "namegen" if arms[name].temperature is None else f"namegen.arms.{name}"
             document.complain(
                 ("namegen", "n"),
-                f"is {namegen.n} while {section}.temperature is 0: greedy draws are all the same, and vLLM "
-                "refuses to make several; set n: 1, or a temperature above 0",
+                f"is {namegen.n} while {section}.temperature is 0: {GREEDY}",
             )
             break
         if cell.mode == "L2R" and arms[name].suffix is not None:

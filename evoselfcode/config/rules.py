@@ -82,9 +82,10 @@ def folder(path: str) -> str | None:
     return f"{short(path)} contains a NUL" if "\0" in path else None
 
 
-def holds(placeholder: str) -> Callable[[str], str | None]:
-    """Make a rule for a text that something is filled into."""
-    return lambda text: None if placeholder in text else f"has no {placeholder}"
+def holds(*placeholders: str) -> Callable[[str], str | None]:
+    """Make a rule for a text that something is filled into: one of the placeholders must be there."""
+    missing = f"has no {' or '.join(placeholders)}"
+    return lambda text: None if any(placeholder in text for placeholder in placeholders) else missing
 
 
 def arm_name(name: str) -> str | None:
@@ -138,7 +139,10 @@ RULES: dict[Path_, Callable[[Any], str | None]] = {
     ("api", "api_key"): api_key,
     ("filters", "name_regex"): regex,
     ("output", "dir"): folder,
-    ("prompts", "codegen", "template"): holds("{func_name}"),
+    ("prompts", "codegen", "template"): holds("{func_name}", "{skeleton}"),
+    ("prompts", "describe", "template"): holds("{func_name}"),
+    ("prompts", "skeleton", "template"): holds("{func_name}"),
+    ("prompts", "asserts", "template"): holds("{func_name}"),
     ("prompts", "topic_prefix"): holds("{topic}"),
     ("prompts", "used_name"): holds("{func_name}"),
 }

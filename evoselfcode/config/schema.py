@@ -16,8 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from evoselfcode.config import check, load, remarks
+from evoselfcode.config.code_sections import Asserts, Codegen, Describe, Skeleton
+from evoselfcode.config.filter_sections import Filters
 from evoselfcode.config.plain_yaml import Document
-from evoselfcode.config.sections import Api, Filters, Namegen, Output, Prompts, SaturationRules, masked
+from evoselfcode.config.sections import Api, Namegen, Output, Prompts, SaturationRules, masked
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +34,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     api: Api = Api()
     prompts: Prompts = Prompts()
     namegen: Namegen = Namegen()
+    describe: Describe = Describe()
+    skeleton: Skeleton = Skeleton()
+    asserts: Asserts = Asserts()
+    codegen: Codegen = Codegen()
     filters: Filters = Filters()
     output: Output = Output()
 
@@ -60,9 +66,18 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         data = dict(mapping) if isinstance(mapping, Mapping) else mapping
         return check.build(cls, Document(data, {}, "the configuration"))
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return every setting that changes results, by key path: a run may only be resumed if none has changed."""
-        return {key: value for key, value in flatten(self.to_public()).items() if key not in NEUTRAL}
+    def fingerprint(self, stage: str) -> dict[str, Any]:
+        """Return every setting that changes results of `stage`, by key path.
+
+        A run may only be resumed if none has changed.
+        """
+        document = self.to_public()
+        shown, prompts = document["prompts"], self.prompts  # a built-in text may be another in another version
+        shown["codegen"]["template"] = prompts.codegen.template_or(prompts.global_prefix)
+        shown["describe"]["template"] = prompts.describe.text
+        shown["skeleton"]["template"] = prompts.skeleton.text
+        shown["asserts"]["template"] = prompts.asserts.text
+        return {key: value for key, value in flatten(document).items() if shapes(stage, key)}
 
     def to_public(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, with the key masked."""
@@ -80,26 +95,40 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return remarks.remarks(self)
 
 
-NEUTRAL = frozenset(
+SHAPING: dict[str, tuple[str, ...]] = {
+    "names": (
+        "model", "api.fim.", "prompts.global_prefix", "prompts.boundary", "prompts.topic_prefix", "prompts.used_name",
+        "prompts.funcname.", "namegen.", "filters.name_regex",
+    ),
+    "describe": ("model", "prompts.code_boundary", "prompts.describe.", "describe."),
+    "skeleton": ("model", "prompts.code_boundary", "prompts.skeleton.", "skeleton."),
+    "asserts": ("model", "prompts.code_boundary", "prompts.asserts.", "asserts."),
+    "code": ("model", "api.fim.", "prompts.code_boundary", "prompts.codegen.", "codegen."),
+}  # fmt: skip
+"""For each stage the settings that shape what it draws, whole sections by a dot at the end. What its draws are filtered
+by is none of them, but for names: filters of code are applied to what is drawn as often as you like."""
+
+FREE = frozenset(
     {
-        "api.base_url",
-        "api.api_key",
-        "api.timeout",
-        "api.max_attempts",
-        "api.concurrency",
-        "api.requests_per_second",
-        "api.outage_limit",
-        "prompts.codegen.template",
         "namegen.num_requests",
         *(f"namegen.saturation.{key}" for key in SaturationRules.__struct_fields__),
-        "filters.min_code_len",
-        "filters.enable_ast",
-        "filters.enable_ruff",
-        "output.dir",
-        "output.heartbeat_seconds",
+        *(f"{section}.names" for section in ("describe", "skeleton", "asserts", "codegen")),
+        "codegen.on_length",
     }
 )
-"""Settings that do not change what the names stage draws and keeps; everything else is in the fingerprint."""
+"""Settings of those sections that change nothing of what is drawn."""
+
+
+def shapes(stage: str, key: str) -> bool:
+    """Say whether the setting at a key path changes what a stage draws."""
+    return key not in FREE and any(
+        key.startswith(part) if part.endswith(".") else key == part for part in SHAPING[stage]
+    )
+
+
+def is_free(key: str) -> bool:
+    """Say whether a setting may change between two runs into the same folder, whatever the stage."""
+    return not any(shapes(stage, key) for stage in SHAPING)
 
 
 def arm_of(key: str) -> str | None:

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from evoselfcode.config.code_sections import AssertsPrompt, CodePrompt, DescribePrompt, SkeletonPrompt
+
 WEAK_NAMES = (
     "main", "solution", "solve", "test", "foo", "bar", "baz", "qux", "func", "function", "fn", "helper", "run",
     "process", "do_it", "do_something", "algorithm", "my_function", "example", "demo", "temp", "tmp", "name",
     "method", "self", "cls", "args", "kwargs", "init", "setup", "wrapper", "inner", "callback", "decorator",
 )  # fmt: skip
 """Names that say nothing about what a function does. TheAlgorithms/Python has 168 ``solution`` among 2,284."""
-
-DEFAULT_TEMPLATE = 'def {func_name}():\n    """\n    {description}\n    """\n'
 
 FimModeKey = Literal["auto", "suffix", "chat", "sentinel", "infill", "vendor", "ollama", "none"]
 
@@ -124,22 +124,6 @@ class Funcname(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     l2r: L2rPrompt = L2rPrompt()
 
 
-class Codegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The prompt that asks for a function's code."""
-
-    template: Annotated[
-        str | None,
-        Meta(
-            description="Prompt with the placeholders {func_name} and {description}; null is global_prefix followed "
-            "by a function head with a docstring."
-        ),
-    ] = None
-
-    def template_or(self, global_prefix: str) -> str:
-        """Return the template, built from `global_prefix` if it was left out."""
-        return global_prefix + DEFAULT_TEMPLATE if self.template is None else self.template
-
-
 class Prompts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The text that is sent: a prompt that is given verbatim, one that is left out beginning with global_prefix."""
 
@@ -150,8 +134,16 @@ class Prompts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     boundary: Annotated[
         Literal["literal", "token"],
         Meta(
-            description="literal sends prompts as written; token strips their trailing spaces and drops a stop of "
-            "spaces, because byte-pair models put the space into a name's first token."
+            description="literal sends prompts for names as written; token strips their trailing spaces and drops a "
+            "stop of spaces, because byte-pair models put the space into a name's first token."
+        ),
+    ] = "literal"
+    code_boundary: Annotated[
+        Literal["literal", "token"],
+        Meta(
+            description="literal sends the prompts of Stage B as written; token strips the white space at their end, "
+            "for vocabularies with a token of a line end and the indentation behind it (GPT-2's kind). Qwen2.5's has "
+            "one of three quotes and the line end behind them, and wants literal."
         ),
     ] = "literal"
     topic_prefix: Annotated[
@@ -163,7 +155,10 @@ class Prompts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Meta(description="How a name that is taken is shown, in an arm with used_names; {func_name} is filled in."),
     ] = "def {func_name}(...):\n    ...\n\n\n"
     funcname: Funcname = Funcname()
-    codegen: Codegen = Codegen()
+    describe: DescribePrompt = DescribePrompt()
+    skeleton: SkeletonPrompt = SkeletonPrompt()
+    asserts: AssertsPrompt = AssertsPrompt()
+    codegen: CodePrompt = CodePrompt()
 
 
 _Stop = Annotated[str, Meta(min_length=1)]
@@ -266,17 +261,6 @@ class Namegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     logprobs: Annotated[bool, Meta(description="Ask for each name's log-probability, where the server gives it.")] = (
         True
     )
-
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is kept."""
-
-    name_regex: Annotated[str, Meta(description="Regular expression that a name must match.")] = (
-        "^[a-z_][a-z0-9_]{2,64}$"
-    )
-    min_code_len: Annotated[int, Meta(ge=0, description="Fewest characters of a function's code.")] = 16
-    enable_ast: Annotated[bool, Meta(description="Drop code that Python cannot parse.")] = True
-    enable_ruff: Annotated[bool, Meta(description="Drop code in which ruff finds errors.")] = False
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from random import Random
+from typing import TypeVar
 
 import anyio
 
@@ -24,6 +25,11 @@ from evoselfcode.wire import retry
 
 Sender = Callable[[Request], Awaitable[Completion | Failure]]
 """Makes one attempt; a failure is a value, never an exception."""
+
+T = TypeVar("T")
+
+Finish = Callable[[Outcome], Awaitable[T]]
+"""Makes of an outcome what is handed on. It holds a worker, no slot: whoever takes long here keeps no endpoint idle."""
 
 TICK = 1.0
 """Seconds after which :func:`outcomes` yields an empty list, so that its caller can commit and report."""
@@ -58,14 +64,15 @@ async def outcomes(
     send: Sender,
     gate: Gate,
     *,
+    finish: Finish[T],
     workers: int,
     seed: int = 0,
     max_attempts: int = 5,
     outage_limit: float = 600.0,
     stop: Stop | None = None,
     on_failure: Callable[[FailureKind], None] = lambda kind: None,
-) -> AsyncGenerator[list[Outcome], None]:
-    """Drive every request of `plan` to its outcome; yield outcomes in lists, in the order in which they end.
+) -> AsyncGenerator[list[T], None]:
+    """Drive every request of `plan` to its outcome; yield what `finish` makes of them in lists, in the order of ending.
 
     An empty list is yielded after each :data:`TICK` without news. The generator may be left at any time, also by
     ``break`` and by cancellation from another task group: the workers live in one task of their own, which is
@@ -75,6 +82,7 @@ async def outcomes(
         plan: Requests; pulled one at a time, only when a worker is free.
         send: Makes one attempt.
         gate: Held around each attempt, never while waiting for a retry.
+        finish: Makes of an outcome what is yielded; may wait, in the outcome's own worker.
         workers: Requests under way at once; a request that waits for its retry keeps its worker, not its slot.
         seed: Seeds the jitter of each request's waits together with its key.
         max_attempts: Attempts of one request that may end in a failure of its own.
@@ -87,9 +95,9 @@ async def outcomes(
         EndpointDown: The endpoint was away for longer than `outage_limit`.
     """
     stop = stop or Stop()
-    ready: asyncio.Queue[Outcome | None] = asyncio.Queue(maxsize=workers)
+    ready: asyncio.Queue[T | None] = asyncio.Queue(maxsize=workers)
     settle = _Settler(send, gate, seed, max_attempts, outage_limit, stop, on_failure)
-    host = asyncio.get_running_loop().create_task(_host(iter(plan), settle, ready, workers))
+    host = asyncio.get_running_loop().create_task(_host(iter(plan), settle, finish, ready, workers))
     try:
         last = False
         while not last:
@@ -107,7 +115,9 @@ async def outcomes(
                 host.exception()  # retrieved: it was raised above, or the caller left before it could matter
 
 
-async def _host(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[Outcome | None], workers: int) -> None:
+async def _host(
+    plan: Iterator[Request], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None], workers: int
+) -> None:
     """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited.
 
     What ends the run is raised as it is; what nobody foresaw is raised in its group, with every traceback.
@@ -115,7 +125,7 @@ async def _host(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[
     try:
         async with anyio.create_task_group() as group:
             for _ in range(workers):
-                group.start_soon(_worker, plan, settle, ready)
+                group.start_soon(_worker, plan, settle, finish, ready)
     except Exception as raised:
         await ready.put(None)
         foreseen, others = raised.split(EvoselfcodeError) if isinstance(raised, BaseExceptionGroup) else (None, raised)
@@ -135,17 +145,17 @@ def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:
     raise AssertionError("an exception group is never empty")
 
 
-async def _worker(plan: Iterator[Request], settle: _Settler, ready: asyncio.Queue[Outcome | None]) -> None:
+async def _worker(plan: Iterator[Request], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None]) -> None:
     """Settle requests until the plan is empty or the run stops. Cancelled: the request under way has no outcome."""
     for request in plan:
         if settle.stopping:
             return
         outcome = await settle(request)
         if outcome is not None:
-            await ready.put(outcome)
+            await ready.put(await finish(outcome))
 
 
-async def _take(ready: asyncio.Queue[Outcome | None]) -> tuple[list[Outcome], bool]:
+async def _take(ready: asyncio.Queue[T | None]) -> tuple[list[T], bool]:
     """Wait up to a tick for news; return all that is ready, and whether the workers have ended."""
     with anyio.move_on_after(TICK) as waiting:
         first = await ready.get()

@@ -105,8 +105,8 @@ def diversity(arms: Arms) -> Chart | None:
     )  # fmt: skip
 
 
-def histogram(arms: Arms, key: str, title: str, *, most: int) -> Chart | None:
-    """Draw the share of accepted names with each value; those above `most` are put together."""
+def histogram(arms: Arms, key: str, title: str, *, most: int, of: str = "accepted names") -> Chart | None:
+    """Draw the share of names, or of what else `of` says, with each value; those above `most` are put together."""
     bins = [_binned(arm[key], most) for arm in arms]
     if not any(bins):
         return None
@@ -127,10 +127,10 @@ def histogram(arms: Arms, key: str, title: str, *, most: int) -> Chart | None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}" + ("+" if x >= most else "")))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}%"))
     axes.set_ylim(bottom=0)
-    axes.set_title("share of accepted names", loc="left", fontsize=12, color=MUTED)
+    axes.set_title(f"share of {of}", loc="left", fontsize=12, color=MUTED)
     axes.set_xlabel(title.partition(" ")[0].lower())
     return chart_of(
-        axes, key, title, f"Share of each arm's accepted names; {most} or more are put together.",
+        axes, key, title, f"Share of each arm's {of}; {most} or more are put together.",
         [title.partition(" ")[0].lower(), *(arm["arm"] for arm in arms)],
         [[f"{x}+" if x >= most else x, *(found.get(x, 0) for found in bins)]
          for x in sorted({x for found in bins for x in found})],

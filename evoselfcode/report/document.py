@@ -71,12 +71,12 @@ def document(
         "stage": manifest.stage,
         "folder": folder,
         "warnings": [*warnings, *_remarks(arms)],
-        "provenance": _provenance(manifest),
+        "provenance": provenance_of(manifest, SHOWN_SETTINGS),
         "arms": [_arm(name, draws, meanings, equal) | {"vendi": scores[name]} for name, draws in arms.items()],
         "answer": answer(arms, ranked, comparisons),
         "ranking": ranked,
         "comparisons": comparisons,
-        "timeline": timeline(entries, _limits(manifest)),
+        "timeline": timeline(entries, limits_of(manifest)),
     }
 
 
@@ -92,7 +92,8 @@ def _remarks(arms: Mapping[str, Draws]) -> list[str]:
     return told
 
 
-def _provenance(manifest: Manifest) -> dict[str, Any]:
+def provenance_of(manifest: Manifest, shown: tuple[str, ...]) -> dict[str, Any]:
+    """Say where a run comes from, with those of its settings whose names begin as `shown` says."""
     dialect: Any = manifest.preflight.get("dialect", {})
     family = dialect.get("family")
     return {
@@ -104,11 +105,11 @@ def _provenance(manifest: Manifest) -> dict[str, Any]:
         "updated": manifest.updated,
         "state": manifest.state,
         "versions": manifest.versions,
-        "settings": {key: value for key, value in manifest.fingerprint.items() if key.startswith(SHOWN_SETTINGS)},
+        "settings": {key: value for key, value in manifest.fingerprint.items() if key.startswith(shown)},
     }
 
 
-def _limits(manifest: Manifest) -> list[tuple[float, float]]:
+def limits_of(manifest: Manifest) -> list[tuple[float, float]]:
     """Return the most attempts in flight at once as steps of Unix time and limit: one, as it does not change."""
     api = manifest.config.get("api")
     limit = api.get("concurrency") if isinstance(api, dict) else None

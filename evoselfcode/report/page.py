@@ -1,8 +1,9 @@
 """The report as one HTML page that needs nothing else: no network, no script, no font, no second file.
 
-This file decides how numbers and names are written. What is shown, and in which order, is in ``page.html``; which
-numbers there are is in the document. Text of a model is hostile: everything is escaped, and characters that do not
-print (line ends, controls, marks that turn the writing direction) are shown as escapes.
+This file decides how numbers and names are written. What is shown, and in which order, is in ``page.html`` and, of
+a code run, ``code.html``; which numbers there are is in the document. Text of a model is hostile: everything is
+escaped, and characters that do not print (line ends, controls, marks that turn the writing direction) are shown as
+escapes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evoselfcode.report.charts import draw, line
-from evoselfcode.report.drawing import SERIES
-from evoselfcode.report.time_charts import draw_timeline
+from evoselfcode.report.code_charts import draw_code
+from evoselfcode.report.drawing import SERIES, Chart
+from evoselfcode.report.time_charts import FUNCTIONS, draw_timeline
 
 LONGEST = 120
 """Characters of a name or example; what is cut off says so."""
@@ -33,9 +35,27 @@ def render(document: Mapping[str, Any]) -> str:
     Returns:
         One HTML document. The same report gives the same text; it can be encoded as UTF-8 whatever a model wrote.
     """
+    return _fill("page.html", document, draw(document["arms"]) | draw_timeline(document["timeline"]))
+
+
+def render_code(document: Mapping[str, Any]) -> str:
+    """Render the report of a code run.
+
+    Args:
+        document: What :func:`evoselfcode.report.code_document.code_document` makes, or the same read from
+            ``report.json``.
+
+    Returns:
+        One HTML document, as :func:`render` does.
+    """
+    charts = draw_code(document["arms"]) | draw_timeline(document["timeline"], FUNCTIONS)
+    return _fill("code.html", document, charts)
+
+
+def _fill(template: str, document: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
+    """Fill a template of this folder with a document and its charts, by key."""
     arms: Sequence[Mapping[str, Any]] = document["arms"]
-    charts = draw(arms) | draw_timeline(document["timeline"])
-    return _environment().get_template("page.html").render(
+    return _environment().get_template(template).render(
         document,
         charts={key: {"chart": chart, "svg": Markup(chart.svg)} for key, chart in charts.items()},  # noqa: S704
         place={arm["arm"]: number % len(SERIES) for number, arm in enumerate(arms)},
@@ -54,8 +74,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "brief": brief, "duration": duration, "json": as_json, "line": line, "measure": measure, "gap": gap,
-        "number": number, "percent": percent, "primary": primary, "probability": probability, "whisker": whisker,
+        "brief": brief, "duration": duration, "json": as_json, "line": line, "listing": listing, "measure": measure,
+        "gap": gap, "number": number, "percent": percent, "primary": primary, "probability": probability,
+        "whisker": whisker,
     }  # fmt: skip
     return environment
 
@@ -79,6 +100,11 @@ def visible(value: object) -> object:
 def brief(text: str, longest: int = LONGEST) -> str:
     """Cut a name or an example, and say how long it was."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
+
+
+def listing(code: str) -> Markup:
+    """Write code for an element that keeps spaces and lines; what else does not print, tabs too, is an escape."""
+    return Markup("\n").join(escape(visible(line)) for line in code.split("\n"))
 
 
 def as_json(value: object) -> str:

@@ -21,24 +21,28 @@ UNITS = ((2 * 86_400, 86_400, "days"), (2 * 3_600, 3_600, "hours"), (120, 60, "m
 FINEST = 1e-6
 """Seconds of the narrowest bin that is drawn."""
 
+NAMES, FUNCTIONS = ("new names accepted", "new names"), ("functions kept", "kept functions")
+"""What is counted besides requests, in the two stages whose runs have a report: as it is done, and as a thing."""
+
 KINDS = 3
 """Kinds of failures with a colour of their own; the others are put together."""
 
 
-def draw_timeline(timeline: Mapping[str, Any] | None) -> dict[str, Chart]:
-    """Draw every chart that a timeline has numbers for, by key."""
+def draw_timeline(timeline: Mapping[str, Any] | None, counted: tuple[str, str] = NAMES) -> dict[str, Chart]:
+    """Draw every chart that a timeline has numbers for, by key; `counted` names what is kept."""
     if timeline is None:
         return {}
     edges = timeline["edges"]
     if len(edges) < 2 or not drawable(*edges) or min(b - a for a, b in pairwise(edges)) < FINEST:
         return {}
     with style():
-        made = (throughput(timeline), under_way(timeline), failures(timeline))
+        made = (throughput(timeline, counted), under_way(timeline), failures(timeline))
     return {chart.key: chart for chart in made if chart}
 
 
-def throughput(timeline: Mapping[str, Any]) -> Chart | None:
-    """Draw requests settled and names kept per second."""
+def throughput(timeline: Mapping[str, Any], counted: tuple[str, str] = NAMES) -> Chart | None:
+    """Draw requests settled and what is kept per second."""
+    done, things = counted
     edges, settled, kept = timeline["edges"], timeline["settled"], timeline["kept"]
     if not drawable(*settled, *kept):
         return None
@@ -50,11 +54,11 @@ def throughput(timeline: Mapping[str, Any]) -> Chart | None:
     axes.set_ylim(bottom=0)
     return chart_of(
         axes, "throughput", "Throughput",
-        "Requests settled and new names accepted per second, in equal stretches of the run's time.",
-        [_of_the_run(edges), "requests per second", "new names per second"],
+        f"Requests settled and {done} per second, in equal stretches of the run's time.",
+        [_of_the_run(edges), "requests per second", f"{things} per second"],
         [[when, *(sum(counts[i:j]) / (edges[j] - edges[i]) for counts in (settled, kept))]
          for i, j, when in _grouped(edges)],
-        [("ink", "requests settled"), ("arm-4 dashed", "new names accepted")],
+        [("ink", "requests settled"), ("arm-4 dashed", done)],
     )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ are whole milliseconds and are sorted first, so that the order of the entries ch
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,12 +61,29 @@ class _Axis:
         return list(zip(self._places[1:].tolist(), (self.begins[1:] - self.ends[:-1]).tolist(), strict=True))
 
 
-def timeline(entries: Iterable[Entry], limits: Iterable[tuple[float, float]]) -> dict[str, Any] | None:
+class _Dated(NamedTuple):
+    """What is kept of an entry: when it began and settled, in milliseconds of Unix time, and what it gave."""
+
+    begin: int
+    end: int
+    kept: int
+    failures: tuple[str, ...]
+
+
+def kept_in_journal(entry: Entry) -> int:
+    """Count the draws that were kept as they came."""
+    return sum(draw.reason is None for draw in entry.draws)
+
+
+def timeline(
+    entries: Iterable[Entry], limits: Iterable[tuple[float, float]], kept_of: Callable[[Entry], int] = kept_in_journal
+) -> dict[str, Any] | None:
     """Say how a run went over time, or return ``None`` where no entry says when it settled.
 
     Args:
-        entries: The journal, in any order.
+        entries: The journal, in any order; read once, and no entry stays in memory.
         limits: The most attempts in flight at once: pairs of Unix time in seconds and the limit from then on.
+        kept_of: How many draws of an entry were kept.
 
     Returns:
         ``began`` (Unix time of the first request), ``seconds`` (the run's time without pauses), ``requests`` settled,
@@ -75,12 +92,11 @@ def timeline(entries: Iterable[Entry], limits: Iterable[tuple[float, float]]) ->
         begun and not settled; ``limit`` as steps ``[seconds, limit]``; ``pauses``: how many, how long together, and
         where the first were cut out, as ``[seconds, length]``.
     """
-    entries = list(entries)
-    dated = [(entry, entry.at) for entry in entries if entry.at is not None and 0 <= entry.at < LATEST]
+    dated, undated = _dated(entries, kept_of)
     if not dated:
         return None
-    begin = np.array([round(max(0.0, at - max(0.0, entry.seconds)) * 1000) for entry, at in dated])
-    end = np.array([round(at * 1000) for _, at in dated])
+    begin = np.array([one.begin for one in dated])
+    end = np.array([one.end for one in dated])
     axis = _Axis(begin, end)
     # No more bins than milliseconds: a bin has a width.
     bins = min(MOST_BINS, max(FEWEST_BINS, len(dated) // BIN_REQUESTS), axis.length)
@@ -88,17 +104,17 @@ def timeline(entries: Iterable[Entry], limits: Iterable[tuple[float, float]]) ->
     begin, end = axis.place(begin), axis.place(end)
     bin_of = np.clip(np.searchsorted(edges, end, side="right") - 1, 0, bins - 1)
     failures: dict[str, list[int]] = defaultdict(lambda: [0] * bins)
-    for (entry, _), place in zip(dated, bin_of.tolist(), strict=True):
-        for kind in entry.failures:
+    for one, place in zip(dated, bin_of.tolist(), strict=True):
+        for kind in one.failures:
             failures[kind][place] += 1
-    kept = [sum(draw.reason is None for draw in entry.draws) for entry, _ in dated]
+    kept = [one.kept for one in dated]
     under_way = np.diff(_waited(begin, edges) - _waited(end, edges)) / (axis.length / bins)
     pauses = axis.pauses()
     return {
         "began": int(axis.begins[0]) / 1000,
         "seconds": axis.length / 1000,
         "requests": len(dated),
-        "undated": len(entries) - len(dated),
+        "undated": undated,
         "edges": [round(edge / 1000, 6) for edge in edges.tolist()],
         "settled": np.bincount(bin_of, minlength=bins).tolist(),
         "kept": np.bincount(bin_of, weights=kept, minlength=bins).astype(int).tolist(),
@@ -111,6 +127,18 @@ def timeline(entries: Iterable[Entry], limits: Iterable[tuple[float, float]]) ->
             "first": [[place / 1000, length / 1000] for place, length in pauses[:SHOWN_PAUSES]],
         },
     }
+
+
+def _dated(entries: Iterable[Entry], kept_of: Callable[[Entry], int]) -> tuple[list[_Dated], int]:
+    """Return what entries that say when they settled come to, and how many do not say it."""
+    dated, undated = [], 0
+    for entry in entries:
+        if entry.at is None or not 0 <= entry.at < LATEST:
+            undated += 1
+            continue
+        begin = round(max(0.0, entry.at - max(0.0, entry.seconds)) * 1000)
+        dated.append(_Dated(begin, round(entry.at * 1000), kept_of(entry), entry.failures))
+    return dated, undated
 
 
 def _waited(moments: Times, until: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

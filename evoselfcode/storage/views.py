@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -15,26 +16,51 @@ from evoselfcode.storage.jsonl import Damage
 T = TypeVar("T")
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+def write_rows(path: Path, rows: Iterable[Mapping[str, object] | msgspec.Struct]) -> None:
     """Write one JSON object per line, atomically; keys stay in their order.
 
     Raises:
         StorageError: The file cannot be written; the old one is untouched.
     """
-    atomic_write(path, (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+    atomic_write(path, (_line(row) for row in rows))
+
+
+def write_document(path: Path, document: Mapping[str, object]) -> None:
+    """Write one JSON object for people and machines, atomically.
+
+    Raises:
+        StorageError: The file cannot be written; the old one is untouched.
+    """
+    atomic_write(path, [orjson.dumps(document, option=orjson.OPT_INDENT_2), b"\n"])
+
+
+def _line(row: Mapping[str, object] | msgspec.Struct) -> bytes:
+    if isinstance(row, msgspec.Struct):
+        return msgspec.json.encode(row) + b"\n"
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read_rows(path: Path, kind: type[T]) -> Iterator[T | Damage]:
     """Yield the rows of a file that somebody wrote by the line, as `kind`; a line that is none is a damage.
 
+    Blank lines at the end are passed over, and the mark that some editors put at the beginning of a file.
+
     Raises:
         StorageError: The file cannot be read.
     """
     decoder, offset = msgspec.json.Decoder(kind), 0
+    blank: list[Damage] = []
     with storage_errors(path, "read"), path.open("rb") as file:
         for line in file:
+            text = line.removeprefix(codecs.BOM_UTF8) if not offset else line
+            if not text.strip():
+                blank.append(Damage(offset, len(line)))
+                offset += len(line)
+                continue
+            yield from blank
+            blank.clear()
             try:
-                yield decoder.decode(line)
+                yield decoder.decode(text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 yield Damage(offset, len(line))
             offset += len(line)

@@ -18,7 +18,7 @@ from evoselfcode.config.check import SEEDS
 from evoselfcode.datagen import prompts
 from evoselfcode.datagen.filters.names import NameJudge, canonical, parse_name
 from evoselfcode.datagen.pipeline.levers import digests, levers
-from evoselfcode.datagen.pipeline.stage import Stage, in_memory, request_key, stream
+from evoselfcode.datagen.pipeline.stage import OneByOne, Stage, in_memory, request_key, stream
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Request, Sampling
 from evoselfcode.storage import Draw, Entry, make_entry
@@ -74,9 +74,9 @@ def require(config: RunConfig, arm: str, findings: Findings) -> None:
         findings.require_fim(cell.order)
 
 
-def judge(config: RunConfig) -> NameJudge:
+def judge(config: RunConfig) -> OneByOne:
     """Build the judge of one arm."""
-    return NameJudge(config.filters.name_regex, config.namegen.weaklist)
+    return OneByOne(NameJudge(config.filters.name_regex, config.namegen.weaklist))
 
 
 def name_of(draw: Draw) -> str | None:
@@ -118,12 +118,15 @@ NAMES: Stage[NameRow] = Stage(
     arms=lambda config: tuple(config.namegen.arms),
     n=lambda config: config.namegen.n,
     plan=plan,
-    inputs=lambda config: digests(cells(config)),
+    fingerprint=lambda config: config.fingerprint("names") | digests(cells(config)),
+    seed=lambda config: config.namegen.seed,
+    rules=lambda config: config.namegen.saturation,
+    warnings=RunConfig.warnings,
     require=require,
     parse=parse_name,
     judge=judge,
     name_of=name_of,
-    row=row,
+    row=lambda arm, task, draw: row(arm, draw),
     views=views,
 )
 

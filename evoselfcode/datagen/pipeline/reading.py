@@ -6,11 +6,12 @@ server, and a run that is under way may be read too: what its journal holds by t
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from evoselfcode.errors import UsageError
-from evoselfcode.storage import JOURNAL, MANIFEST, Entry, Manifest, read_manifest, read_once
+from evoselfcode.storage import JOURNAL, MANIFEST, Entry, Manifest, read_entries, read_manifest, read_once
 
 
 class Run(NamedTuple):
@@ -34,17 +35,71 @@ def read_run(folder: Path, stage: str) -> Run:
         UsageError: There is no run in the folder, or one of another stage.
         StorageError: A file cannot be read.
     """
+    manifest = manifest_of(folder, stage)
+    remarks = _incomplete(manifest)
+    lines = list(read_once(folder / JOURNAL))
+    entries = [line for line in lines if isinstance(line, Entry)]
+    return Run(manifest, entries, remarks + _damaged(len(lines) - len(entries)))
+
+
+def manifest_of(folder: Path, stage: str) -> Manifest:
+    """Return how the run of `stage` in `folder` was made.
+
+    Raises:
+        UsageError: There is no run in the folder, or one of another stage.
+        StorageError: The manifest cannot be read.
+    """
     manifest = read_manifest(folder / MANIFEST)
     if manifest is None or not (folder / JOURNAL).exists():
         raise UsageError(
             f"{folder} holds no run: it has no {MANIFEST if manifest is None else JOURNAL}",
-            hint="name the folder that a run wrote, such as data/generated/names",
+            hint=f"name the folder that a run wrote, such as data/generated/{stage}",
         )
     if manifest.stage != stage:
         raise UsageError(f"{folder} is a run of the stage {manifest.stage!r}, expected one of {stage!r}")
-    remarks = [] if manifest.state == "complete" else [f"the run is not complete: it is {manifest.state}"]
-    lines = list(read_once(folder / JOURNAL))
-    entries = [line for line in lines if isinstance(line, Entry)]
-    if len(entries) < len(lines):
-        remarks.append(f"{len(lines) - len(entries)} damaged journal lines are left out")
-    return Run(manifest, entries, remarks)
+    return manifest
+
+
+class Journals:
+    """The journals of several runs of one stage of Stage B, read row by row.
+
+    Args:
+        folders: Their folders.
+        stage: Their stage.
+
+    Raises:
+        UsageError: There is no run in a folder, or one of another stage.
+        StorageError: A manifest cannot be read.
+    """
+
+    def __init__(self, folders: Sequence[Path], stage: str) -> None:
+        self._stage = stage
+        self._folders = {folder: manifest_of(folder, stage) for folder in folders}
+        self._damaged = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the settled requests in the order of settling; one that is in two journals, twice.
+
+        Raises:
+            StorageError: A journal cannot be read.
+        """
+        self._damaged = 0
+        for folder in self._folders:
+            for line in read_entries(folder / JOURNAL):
+                if isinstance(line, Entry) and line.stage == self._stage and line.task is not None:
+                    yield line
+                else:
+                    self._damaged += 1
+
+    def remarks(self) -> list[str]:
+        """Return what a reader should know of what was read."""
+        told = [remark for manifest in self._folders.values() for remark in _incomplete(manifest)]
+        return told + _damaged(self._damaged)
+
+
+def _incomplete(manifest: Manifest) -> list[str]:
+    return [] if manifest.state == "complete" else [f"the run is not complete: it is {manifest.state}"]
+
+
+def _damaged(lines: int) -> list[str]:
+    return [f"{lines} damaged journal lines are left out"] if lines else []

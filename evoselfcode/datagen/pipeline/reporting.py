@@ -9,15 +9,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import NAME_REASONS, canonical
 from evoselfcode.datagen.pipeline.reading import read_run
 from evoselfcode.errors import ConfigError, UsageError
-from evoselfcode.storage import JOURNAL, Manifest, atomic_write
+from evoselfcode.storage import JOURNAL, MANIFEST, Manifest, atomic_write, read_manifest, write_document
 
 DOCUMENT, PAGE = "report.json", "report.html"
+
+
+def stage_of(folder: Path) -> str | None:
+    """Return the stage of the run in `folder`; ``None`` if there is no run.
+
+    Raises:
+        StorageError: The manifest cannot be read.
+    """
+    manifest = read_manifest(folder / MANIFEST)
+    return None if manifest is None else manifest.stage
 
 
 def reported(folder: Path) -> bool:
@@ -54,7 +62,7 @@ def report_run(folder: Path) -> dict[str, Any]:
         topics_by_arm={name: cell.topics for name, cell in known.items() if cell.topics},
         warnings=[*run.remarks, *_ended(run.manifest), *_remarks(config, drawn)],
     )
-    atomic_write(folder / DOCUMENT, [orjson.dumps(report, option=orjson.OPT_INDENT_2), b"\n"])
+    write_document(folder / DOCUMENT, report)
     atomic_write(folder / PAGE, [render(report).encode()])
     return report
 

@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 from evoselfcode.clients import Findings
-from evoselfcode.config import RunConfig, arm_of
+from evoselfcode.config import arm_of
 from evoselfcode.errors import FimUnavailable, RunMismatch
 from evoselfcode.storage import Entry, Manifest, RunFolder, read_entries
 
 
-def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, now: dict[str, Any]) -> None:
+def refuse_other_settings(
+    folder: RunFolder, manifest: Manifest | None, now: dict[str, Any], defaults: dict[str, Any]
+) -> None:
     """Refuse to mix rows of different settings in one folder. A folder without rows takes any settings.
 
     An arm more than the run had is welcome: no other arm's draws depend on it.
@@ -27,6 +29,7 @@ def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, now: dic
         folder: The run's folder.
         manifest: How the rows in it were asked for.
         now: The fingerprint of today's settings.
+        defaults: The fingerprint of the default settings, for those that the run's version did not know.
 
     Raises:
         RunMismatch: A setting that changes results is another one now; each is named with both values.
@@ -39,7 +42,7 @@ def refuse_other_settings(folder: RunFolder, manifest: Manifest | None, now: dic
             f"{folder.path} holds a journal and no manifest, so its settings are not known",
             hint="use --new-run to set it aside and begin anew, or put manifest.json back",
         )
-    then = _as_known_now(manifest.fingerprint)
+    then = _as_known_now(manifest.fingerprint, defaults)
     asked = {arm_of(key) for key in then}  # and None, for what is no setting of an arm
     idle = {key for key, lever in _PROMPTS_OF.items() if not any(then.get(f"namegen.arms.{a}.{lever}") for a in asked)}
     changed = [key for key in sorted({*now, *then} - idle) if now.get(key) != then.get(key) and arm_of(key) in asked]
@@ -62,10 +65,10 @@ _PROMPTS_OF = {"prompts.topic_prefix": "topics", "prompts.used_name": "used_name
 """Settings that no prompt depends on but those of the arms with a lever: the first such arm may come with its own."""
 
 
-def _as_known_now(then: dict[str, Any]) -> dict[str, Any]:
+def _as_known_now(then: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of an earlier run, with the default of each that its version did not know."""
     named = any(map(arm_of, then))
-    return {key: value for key, value in RunConfig().fingerprint().items() if not (named and arm_of(key))} | then
+    return {key: value for key, value in defaults.items() if not (named and arm_of(key))} | then
 
 
 def _short(value: object) -> str:

@@ -87,7 +87,7 @@ async def run_stage(
         if new_run:
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
-        refuse_other_settings(folder, manifest, run.fingerprint)
+        refuse_other_settings(folder, manifest, run.fingerprint, stage.fingerprint(RunConfig()))
         return await run.run(manifest)
 
 
@@ -111,9 +111,9 @@ class _Run:
         self._folder = folder
         self._stop = stop
         self._report = report
-        self.fingerprint = config.fingerprint() | stage.inputs(config)
+        self.fingerprint = stage.fingerprint(config)
         self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms(config)}
-        self._saturating = Saturating(config, stage.arms(config), stage.name_of)
+        self._saturating = Saturating(stage.rules(config), stage.arms(config), stage.name_of)
         self._settled: set[bytes] = set()
         self._open: Counter[str] = Counter()
         self._answered = False
@@ -249,6 +249,8 @@ class _Run:
                     self._report(self._summary, gate.statistics())
         finally:
             await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
+            for judge in self._judges.values():
+                await judge.aclose()
 
     def _take(self, journal: Journal, batch: list[Judged]) -> None:
         at = datetime.now(UTC).timestamp()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evoselfcode.config import RunConfig
+from evoselfcode.config import SaturationRules
 from evoselfcode.errors import UsageError
 from evoselfcode.storage import Draw, Entry
 
@@ -26,7 +26,7 @@ class Saturating:
     """Follows every arm of a run; an arm whose rule fired has ended.
 
     Args:
-        config: The configuration.
+        settings: The rules, or ``None`` where no arm of the stage ends early.
         arms: The arms.
         name_of: Returns what a draw counts as, or ``None`` if a gate dropped it.
 
@@ -34,11 +34,12 @@ class Saturating:
         UsageError: A rule is set and the statistics libraries are not installed.
     """
 
-    def __init__(self, config: RunConfig, arms: Iterable[str], name_of: Callable[[Draw], str | None]) -> None:
+    def __init__(
+        self, settings: SaturationRules | None, arms: Iterable[str], name_of: Callable[[Draw], str | None]
+    ) -> None:
         self._name_of = name_of
         self._arms: dict[str, Saturation] = {}
-        settings = config.namegen.saturation
-        if all(getattr(settings, switch) is None for switch in SWITCHES):
+        if settings is None or all(getattr(settings, switch) is None for switch in SWITCHES):
             return
         try:
             from evoselfcode.stats.saturation import Saturation, StopRules

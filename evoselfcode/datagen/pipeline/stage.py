@@ -6,17 +6,17 @@ so into a folder. Both go through :func:`judged`, so there is one loop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
-from evoselfcode.config import RunConfig
+from evoselfcode.config import RunConfig, SaturationRules
 from evoselfcode.engine import Gate, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
@@ -28,6 +28,7 @@ from evoselfcode.records import (
     Prompt,
     Request,
     Sampling,
+    Task,
     Verdict,
 )
 from evoselfcode.storage import Draw, Entry, draw_of
@@ -37,13 +38,48 @@ Row = TypeVar("Row")
 
 
 class Judge(Protocol):
-    """Keeps a candidate or drops it with one reason, and can be told what was kept before."""
+    """Keeps candidates or drops each with one reason, and can be told what was kept before.
+
+    It may wait, and then holds up its own request's worker alone; what takes longer than a millisecond leaves the loop.
+    """
+
+    async def __call__(self, request: Request, candidates: Sequence[Candidate], /) -> Sequence[Verdict]:
+        """Judge the candidates of one request."""
+
+    def remember(self, text: str, /) -> None:
+        """Count `text` as kept."""
+
+    async def aclose(self) -> None:
+        """Give back what it holds."""
+
+
+class Remembering(Protocol):
+    """Judges one candidate at once."""
 
     def __call__(self, candidate: Candidate, /) -> Verdict:
         """Judge one candidate."""
 
     def remember(self, text: str, /) -> None:
         """Count `text` as kept."""
+
+
+class OneByOne:
+    """A judge that asks another one about each candidate in turn.
+
+    Args:
+        judge: Judges one candidate, in microseconds.
+    """
+
+    def __init__(self, judge: Remembering) -> None:
+        self._judge = judge
+        self.remember = judge.remember
+
+    async def __call__(self, request: Request, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """Judge the candidates of one request."""
+        return [self._judge(candidate) for candidate in candidates]
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +91,15 @@ class Stage(Generic[Row]):
         arms: The names of its arms.
         n: Choices per request.
         plan: Yields the requests of an arm for a model, lazily.
-        inputs: Returns what identifies the content of each file that a plan reads; it counts as a setting.
+        fingerprint: Returns every setting that shapes results, and what identifies the content of files that do.
+        seed: The seed of the stage, for the jitter of its waits.
+        rules: When an arm ends early; ``None`` where that is not for this stage.
+        warnings: Remarks on settings of this stage that are allowed and probably not meant.
         require: Refuses an arm that a server cannot serve, as a preflight found it.
         parse: Makes a candidate of a choice, given its request and index.
         judge: Builds the judge of one arm.
         name_of: Returns what a draw counts as when names are counted, or ``None`` if a gate dropped it.
-        row: Shows a kept draw of an arm.
+        row: Shows a kept draw, given its arm and the function that it is about.
         views: Makes the rows of each file from the configuration and the journal's entries.
     """
 
@@ -68,12 +107,15 @@ class Stage(Generic[Row]):
     arms: Callable[[RunConfig], tuple[str, ...]]
     n: Callable[[RunConfig], int]
     plan: Callable[[RunConfig, str, str], Iterator[Request]]
-    inputs: Callable[[RunConfig], dict[str, str]]
+    fingerprint: Callable[[RunConfig], dict[str, Any]]
+    seed: Callable[[RunConfig], int]
+    rules: Callable[[RunConfig], SaturationRules | None]
+    warnings: Callable[[RunConfig], list[str]]
     require: Callable[[RunConfig, str, Findings], None]
     parse: Callable[[Request, int, Choice], Candidate]
     judge: Callable[[RunConfig], Judge]
     name_of: Callable[[Draw], str | None]
-    row: Callable[[str, Draw], Row]
+    row: Callable[[str, Task | None, Draw], Row]
     views: Callable[[RunConfig, Iterable[Entry]], dict[str, list[Row]]]
 
 
@@ -106,7 +148,7 @@ def chosen_arms(known: tuple[str, ...], wanted: Iterable[str] | None) -> tuple[s
     folded = {name.lower(): name for name in known}
     unknown = [name for name in wanted or () if name.lower() not in folded]
     if unknown:
-        raise UsageError(f"there is no arm {unknown[0]}", hint=f"namegen.arms has {', '.join(known)}")
+        raise UsageError(f"there is no arm {unknown[0]}", hint=f"the configuration has {', '.join(known)}")
     return tuple(dict.fromkeys(folded[name.lower()] for name in wanted or known))
 
 
@@ -143,14 +185,19 @@ async def judged(
     `on_failure` is told each failed attempt when it fails. May be left at any time: see
     :func:`evoselfcode.engine.pool.outcomes`.
     """
+
+    async def finish(outcome: Outcome) -> Judged:
+        return Judged(outcome, await _judge(stage, judges[outcome.request.arm], outcome))
+
     api = config.api
     settled = outcomes(
         plan,
         connection.send,
         gate,
-        # A request that waits for its retry keeps its worker: half as many more keep the slots busy meanwhile.
+        finish=finish,
+        # A request that waits for its retry, or its verdict, keeps its worker: half as many more keep the slots busy.
         workers=api.concurrency + api.concurrency // 2 + 1,
-        seed=config.namegen.seed,
+        seed=stage.seed(config),
         max_attempts=api.max_attempts,
         outage_limit=api.outage_limit,
         stop=stop,
@@ -158,17 +205,15 @@ async def judged(
     )
     async with aclosing(settled):
         async for batch in settled:
-            yield [Judged(outcome, _judge(stage, judges[outcome.request.arm], outcome)) for outcome in batch]
+            yield batch
 
 
-def _judge(stage: Stage[Row], judge: Judge, outcome: Outcome) -> tuple[Draw, ...]:
+async def _judge(stage: Stage[Row], judge: Judge, outcome: Outcome) -> tuple[Draw, ...]:
     if not isinstance(outcome.result, Completion):
         return ()
-    draws = []
-    for index, choice in enumerate(outcome.result.choices):
-        candidate = stage.parse(outcome.request, index, choice)
-        draws.append(draw_of(candidate, judge(candidate)))
-    return tuple(draws)
+    request = outcome.request
+    candidates = [stage.parse(request, index, choice) for index, choice in enumerate(outcome.result.choices)]
+    return tuple(map(draw_of, candidates, await judge(request, candidates)))
 
 
 async def in_memory(
@@ -180,8 +225,9 @@ async def in_memory(
         dialect = connection.dialect
         plan = requests(stage, config, dialect.model, dialect.max_n, [arm])
         gate = Gate(config.api.concurrency, config.api.requests_per_second)
-        batches = judged(stage, config, connection, plan, {arm: stage.judge(config)}, gate=gate)
-        async with aclosing(batches):
+        judge = stage.judge(config)
+        batches = judged(stage, config, connection, plan, {arm: judge}, gate=gate)
+        async with aclosing(judge), aclosing(batches):
             async for batch in batches:
                 yield batch
 
@@ -195,4 +241,4 @@ async def stream(
             for settled in batch:
                 for draw in settled.draws:
                     if draw.reason is None:
-                        yield stage.row(arm, draw)
+                        yield stage.row(arm, settled.outcome.request.task, draw)

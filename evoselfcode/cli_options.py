@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from evoselfcode.config import RunConfig
+
+with_config = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("configs/datagen.yaml"),
+    show_default=True,
+    help="Configuration file.",
+)
+with_settings = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting, e.g. namegen.n=8."
+)
+with_arms = click.option(
+    "--arm",
+    "arms",
+    multiple=True,
+    metavar="ARM",
+    help="Run this arm of the configuration only; all if left out.",
+)
+with_new_run = click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
+quietly = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+
+def load(path: Path, overrides: tuple[str, ...]) -> RunConfig:
+    """Read the configuration of a command.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    from evoselfcode.config import RunConfig
+
+    return RunConfig.from_file(path, overrides=overrides)
