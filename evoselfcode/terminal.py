@@ -187,7 +187,8 @@ def card(summary: Summary) -> None:
 
     console = output()
     console.print(Text(_title(summary), style="bold"))
-    console.print(_funnel(summary.meter))
+    if summary.files:  # else what was drawn is filtered first, and shown then
+        console.print(_funnel(summary.meter))
     for line in _totals(summary):
         console.print(Text(line), soft_wrap=True)
     for name, rows in summary.files.items():
