@@ -21,6 +21,7 @@ reference:  ## Write the generated pages of docs/reference anew
 	@scripts/install run
 	.venv/bin/python scripts/write_config_reference.py
 	.venv/bin/python scripts/write_sentinels_reference.py
+	.venv/bin/python scripts/write_gate_audit.py
 	PYTHONPATH=tests .venv/bin/python -m fakes.table > docs/reference/servers.md
 
 picture:  ## Draw the picture of a run anew (docs/assets/run.svg)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from code_answers import config
 
-from evoselfcode.datagen.code.auditing import audit, read_corpus
+from evoselfcode import RunConfig
+from evoselfcode.datagen.code.auditing import KNOWN_AUDIT, audit, read_corpus
 from evoselfcode.errors import UsageError
 
 DATA = Path(__file__).parent / "data"
@@ -28,6 +29,14 @@ async def test_humanevals_own_solutions_are_lost_by_one_gate_alone(tmp_path: Pat
     (layout,) = [gate for gate in strict["gates"] if gate["gate"] == "layout"]
     assert layout["loses"] > 50
     assert strict["filters"]["max_lines"] == 12
+
+
+async def test_the_audit_that_comes_along_is_what_the_gates_do_today(tmp_path: Path) -> None:
+    """Mend with ``make reference``. Sabotage: change a default threshold, or a gate."""
+    made = await audit(DATA / "codegen16b_humaneval_even.jsonl.gz", RunConfig.from_mapping({}))
+    known = json.loads(KNOWN_AUDIT.read_bytes())
+    assert made | {"corpus": known["corpus"]} == known
+    assert (made["programs"], made["good"], made["kept_good"]) == (8200, 1924, 1919)
 
 
 async def test_programs_by_themselves_and_completions_count_too(tmp_path: Path) -> None:

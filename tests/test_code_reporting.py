@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -51,6 +52,20 @@ def test_damaged_rows_and_an_audit_that_is_none_are_told(tmp_path: Path) -> None
     assert second == "2 lines of raw.jsonl cannot be read and are left out"
     write_document(folder / "audit.json", audit_of(metrics_of(ROWS)))
     assert report_code(folder)["audit"]["good"] == 8
+
+
+@pytest.mark.parametrize(
+    ("filters", "good"), [({}, 1924), ({"execute": True, "enable_ruff": True}, 1924), ({"max_lines": 9}, None)]
+)
+def test_without_an_audit_of_its_own_a_run_with_the_default_gates_shows_the_known_one(
+    tmp_path: Path, filters: dict[str, Any], good: int | None
+) -> None:
+    """Sabotage: show it whatever the filters are."""
+    folder = write_run(tmp_path, ROWS)
+    write_document(folder / "metrics.json", metrics_of(ROWS, **filters))
+    made = report_code(folder)
+    assert (made["audit"] and made["audit"]["good"]) == good
+    assert made["warnings"] == []
 
 
 def test_a_journal_that_has_grown_since_is_told(tmp_path: Path) -> None:

@@ -95,13 +95,16 @@ def _remarks(draws: CodeDraws, costs: Mapping[str, Cost], metrics: Mapping[str, 
     return told
 
 
-def _of_the_audit(audit: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> list[str]:
-    if audit is None:
-        return []
-    other = sorted(
+def other_filters(audit: Mapping[str, Any], filters: Mapping[str, Any]) -> list[str]:
+    """Return the filters that an audit was made with otherwise than a run."""
+    return sorted(
         key for key in {*audit["filters"], *filters}
         if key not in FOR_THE_AUDIT and audit["filters"].get(key) != filters.get(key)
     )  # fmt: skip
+
+
+def _of_the_audit(audit: Mapping[str, Any] | None, filters: Mapping[str, Any]) -> list[str]:
+    other = [] if audit is None else other_filters(audit, filters)
     return [f"audit.json was made with other filters than the run's: {', '.join(other)}"] if other else []
 
 

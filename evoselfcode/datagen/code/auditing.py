@@ -32,6 +32,9 @@ from evoselfcode.storage import storage_errors
 
 AUDIT = "audit.json"
 
+KNOWN_AUDIT = Path(__file__).with_name("known_audit.json")
+"""What the gates, as they are by default, do to a public corpus: written by ``scripts/write_gate_audit.py``."""
+
 ABOUT_OTHERS = ("contaminated", "quarantined", "failed", "duplicate", "near_duplicate")
 """Gates that an audit leaves out."""
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from evoselfcode.datagen.code.auditing import AUDIT
+from evoselfcode.datagen.code.auditing import AUDIT, KNOWN_AUDIT
 from evoselfcode.datagen.code.filtering import RAW
 from evoselfcode.datagen.code.metrics import METRICS
 from evoselfcode.datagen.filters.gates import CODE_REASONS
@@ -88,7 +88,7 @@ def report_code(folder: Path) -> dict[str, Any]:
         StorageError: A file cannot be read or written.
     """
     try:
-        from evoselfcode.report.code_document import code_document
+        from evoselfcode.report.code_document import code_document, other_filters
         from evoselfcode.report.code_draws import CodeDraw
         from evoselfcode.report.page import render_code
     except ImportError as error:
@@ -97,6 +97,9 @@ def report_code(folder: Path) -> dict[str, Any]:
     runs = _runs(folder, metrics)
     journals = Journals(runs, "code")
     audit, remarks = _audit(folder)
+    if audit is None and not remarks:
+        known = msgspec.to_builtins(_read(KNOWN_AUDIT, _Audit))
+        audit = None if other_filters(known, metrics.of.filters) else known
     report = code_document(
         read_rows(folder / RAW, CodeDraw),
         _once(journals.entries()),
