@@ -116,3 +116,26 @@ def test_a_file_of_asserts_that_is_none_is_one_message(tmp_path: Path, line: str
     with pytest.raises(ConfigError, match=told):
         read_asserts(settings(tmp_path, asserts=str(path)), [tmp_path])
     assert read_asserts(settings(tmp_path), [tmp_path]).of("f", "") == ()
+
+
+async def test_the_mutants_are_those_of_the_group_that_won(tmp_path: Path) -> None:
+    """A loner may pass what the group passes, and more. Sabotage: take the first that passes the group's asserts."""
+    names(tmp_path, HEAD)
+    (tmp_path / "asserts").mkdir()
+    asserts = [
+        "assert shift_all([1]) == [2]",
+        "assert shift_all([4]) == [11]",
+        "assert shift_all([0, 0, 0]) == [-1, -1, 9]",
+    ]
+    row = {"func_name": "shift_all", "asserts": asserts}
+    (tmp_path / "asserts" / "asserts.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    beside = "    if len(items) > 9:\n        items = [2 + 3, 4 * 5, 6 - 7, 8 + 1, 3 * 3, 9 - 2, 5 + 5, 7 * 8, 1 - 4]\n"
+    loner = f"    if len(items) == 3:\n        return [-1, -1, 9]\n{beside}{RIGHT}"
+    four = config(
+        tmp_path, codegen={"n": 4}, filters={"execute": True, "disabled_gates": ["duplicate", "near_duplicate"]}
+    )
+    await run(CODE, writing(lambda prompt: [loner, RIGHT, ALSO, RIGHT]), four)
+    await filter_code([tmp_path / "code"], four)
+    raw = rows(tmp_path / "code" / "raw.jsonl")
+    assert [row["agreement"]["chosen"] for row in raw] == [False, True, True, True]
+    assert raw[1]["agreement"]["mutants_noticed"] > 0.5

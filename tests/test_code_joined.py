@@ -208,6 +208,18 @@ async def test_files_that_are_gone_are_made_again_and_asserts_that_came_later_co
     assert rows(tmp_path / "code" / "raw.jsonl")[0]["agreement"]["chosen"]
 
 
+async def test_a_benchmarks_text_and_name_are_known_without_a_tree(tmp_path: Path) -> None:
+    """Sabotage: look for them only where there are hashes."""
+    names(tmp_path, {"func_name": "string_sequence", "signature": "(n)"})
+    text = (
+        '    "Return a string containing space-delimited numbers starting from 0 upto n inclusive"\n    return n * 2\n'
+    )
+    settings = config(tmp_path, codegen={"n": 2}, filters={"enable_ast": False})
+    await run(CODE, writing(lambda prompt: [text, "    return n * 2 + 1\n"]), settings)
+    await filter_code([tmp_path / "code"], settings)
+    assert [row["reason"] for row in rows(tmp_path / "code" / "raw.jsonl")] == ["contaminated", "quarantined"]
+
+
 async def test_the_folder_of_another_run_is_not_written_into(tmp_path: Path) -> None:
     """Sabotage: take any folder for ``out``."""
     one, two = await journals(tmp_path, one=[entry("a", BODIES[0])], two=[entry("b", BODIES[1])])

@@ -114,7 +114,7 @@ class Examiner:
         return Examination(source, found, hit, quarantine, _checks_of(source) if wanted else Checks())
 
     def _known_task(self, source: Source, found: Examined, description: str) -> tuple[Hit | None, str | None]:
-        if found.hashes is None:
+        if found.reasons and not found.syntax_valid:  # dropped already, and perhaps for its length
             return None, None
         off = self._rules.limits.off
         hit = None if "contaminated" in off else self._known.find(source.code, found.nameless, description)

@@ -107,7 +107,7 @@ class Execution:
         fault = smoke_fault(planned.inputs, calls)
         status = _status(result.program, fault, examples)
         passed = tuple(outcome.status == "pass" for outcome in held)
-        if status == "pass" and held:
+        if status == "pass" and held and all(outcome.status != "sandbox_error" for outcome in held):
             self._solutions.setdefault(task, []).append(_Solution(id_, program, passed))
         told: dict[str, Any] = {
             "status": status,
@@ -128,7 +128,10 @@ class Execution:
         for task, solutions in self._solutions.items():
             solutions.sort()  # as the journals have it is as the network had it
             agreement = dual_agreement([solution.passed for solution in solutions])
-            noticed = await self._noticed(task, solutions, agreement.clusters[0].tests) if agreement.chosen else None
+            noticed = None
+            if agreement.chosen:
+                winner = solutions[agreement.chosen[0]]
+                noticed = await self._noticed(task, winner.program, agreement.clusters[0].tests)
             for cluster in agreement.clusters:
                 for member in cluster.members:
                     told[solutions[member].id] = {
@@ -142,22 +145,18 @@ class Execution:
                     }
         return told
 
-    async def _noticed(
-        self, task: tuple[str, str], solutions: Sequence[_Solution], tests: Iterable[int]
-    ) -> float | None:
+    async def _noticed(self, task: tuple[str, str], program: str, tests: Iterable[int]) -> float | None:
         """Return the share of small bugs, put into a function of the winning cluster, that its asserts notice."""
-        kept = tuple(tests)
-        winner = next(solution for solution in solutions if all(solution.passed[test] for test in kept))
         asserts = self._asserts.of(*task)
-        checks = assert_checks(asserts[test] for test in kept)
+        checks = assert_checks(asserts[test] for test in tests)
         noticed: list[bool | None] = []
 
-        async def one(program: str) -> None:
-            result = await self._sandbox.run(Job(program=program, checks=checks))
+        async def one(mutant: str) -> None:
+            result = await self._sandbox.run(Job(program=mutant, checks=checks))
             noticed.append(notices((True,) * len(checks), result.checks))
 
         async with anyio.create_task_group() as group:
-            for mutant in await anyio.to_thread.run_sync(mutants, winner.program, task[0]):
+            for mutant in await anyio.to_thread.run_sync(mutants, program, task[0]):
                 group.start_soon(one, mutant.program)
         share = strength(noticed)
         return None if share is None else round(share, 4)
