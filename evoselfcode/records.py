@@ -11,7 +11,7 @@ Request ──▶ Completion | Failure ──▶ Outcome ──▶ Candidate ─
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
@@ -239,6 +239,20 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None
     logprob: float | None = None
     begun: str = ""
+
+    @classmethod
+    def of(cls, request: Request, index: int, choice: Choice, text: str, begun: str = "") -> Self:
+        """Make the candidate of a request's choice, given what the parser made of its text."""
+        return cls(
+            arm=request.arm,
+            number=request.number,
+            index=index,
+            text=text,
+            raw_text=choice.text,
+            finish_reason=choice.finish_reason,
+            logprob=choice.logprob,
+            begun=begun,
+        )
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -38,9 +38,6 @@ KNOWN_AUDIT = Path(__file__).with_name("known_audit.json")
 ABOUT_OTHERS = ("contaminated", "quarantined", "failed", "duplicate", "near_duplicate")
 """Gates that an audit leaves out."""
 
-_CUT = re.compile(r"\n(?:class|def|#|if|print)")
-"""Where Codex's evaluation, and CodeT's, cut a completion that goes on (arXiv 2107.03374, section 2.3)."""
-
 _DEF = re.compile(r"(?m)^(?:async[ \t]+)?def[ \t]+([A-Za-z_]\w*)")
 
 
@@ -109,12 +106,7 @@ def _programs(row: _Row) -> Iterator[Program]:
     name = row.entry_point or row.func_name or _first_name(row.prompt)
     task = task_of(row.prompt, name, "", "")
     for text, passed in zip(texts, good, strict=True):
-        yield Program(Draft(task, _cut(text)), passed)
-
-
-def _cut(text: str) -> str:
-    end = _CUT.search(text)
-    return text[: end.start()] if end else text
+        yield Program(Draft(task, text), passed)
 
 
 def _first_name(text: str) -> str:

@@ -61,15 +61,7 @@ def require(config: RunConfig, arm: str, findings: Findings) -> None:
 
 def parse(request: Request, index: int, choice: Choice) -> Candidate:
     """Take a choice as it is: to read a function off hostile text is the crew's part."""
-    return Candidate(
-        arm=request.arm,
-        number=request.number,
-        index=index,
-        text="",
-        raw_text=choice.text,
-        finish_reason=choice.finish_reason,
-        logprob=choice.logprob,
-    )
+    return Candidate.of(request, index, choice, "")
 
 
 class CodeJudge:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -77,11 +76,13 @@ def _where() -> Path:
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
     """Make a folder for one process, and take away what a killed run has left in memory."""
+    made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_where())
+    now = Path(made.name).stat().st_mtime
     for left in _where().glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > 2 * SECONDS:
+            if now - left.stat().st_mtime > 2 * SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
-    return tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_where())
+    return made
 
 
 def _command() -> list[str]:

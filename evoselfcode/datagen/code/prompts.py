@@ -6,11 +6,10 @@ asked for. It refuses to know where rows come from and what is asked.
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from functools import lru_cache
 
+from evoselfcode.datagen.filters.code_tree import parse
 from evoselfcode.records import Task
 
 _PLACEHOLDER = re.compile(r"\{(func_name|description|signature|skeleton)\}")
@@ -87,10 +86,4 @@ def _within_docstring(text: str) -> str:
 
 @lru_cache(maxsize=64)  # the same examples stand before every row's head
 def _is_python(text: str) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
+    return not isinstance(parse(text), str)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import warnings
 
+from evoselfcode.datagen.filters.code_tree import parse
 from evoselfcode.records import Candidate, Choice, Request, Task, Verdict
 from evoselfcode.wire.sentinels import cut_leak
 
@@ -45,13 +45,8 @@ def vetted(line: str, func_name: str) -> str | None:
     line = line.strip()
     if not line.startswith("assert ") or len(line) > LONGEST_ASSERT:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            tree = ast.parse(line)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-    match tree.body:
+    tree = parse(line)
+    match tree if isinstance(tree, str) else tree.body:
         case [ast.Assert(test=test)]:
             nodes = list(ast.walk(test))
             calls = any(
@@ -71,15 +66,7 @@ def _does_more(node: ast.AST) -> bool:
 def parse_asserts(request: Request, index: int, choice: Choice) -> Candidate:
     """Read the asserts off a choice; the candidate's text has one a line."""
     found = read_asserts(request.task, choice.text) if request.task else ()
-    return Candidate(
-        arm=request.arm,
-        number=request.number,
-        index=index,
-        text="\n".join(found),
-        raw_text=choice.text,
-        finish_reason=choice.finish_reason,
-        logprob=choice.logprob,
-    )
+    return Candidate.of(request, index, choice, "\n".join(found))
 
 
 def judge_asserts(task: Task, candidate: Candidate) -> Verdict:

@@ -27,15 +27,7 @@ _CODE = re.compile(r"^(?:def|class|import|from|return|assert)\b|```|\"\"\"|</?[a
 def parse_description(request: Request, index: int, choice: Choice) -> Candidate:
     """Read a description off a choice: its first line that is not blank, on one line, spaces at its ends aside."""
     lines = (" ".join(line.split()) for line in choice.text.splitlines())
-    return Candidate(
-        arm=request.arm,
-        number=request.number,
-        index=index,
-        text=next(filter(None, lines), ""),
-        raw_text=choice.text,
-        finish_reason=choice.finish_reason,
-        logprob=choice.logprob,
-    )
+    return Candidate.of(request, index, choice, next(filter(None, lines), ""))
 
 
 def judge_description(task: Task, candidate: Candidate) -> Verdict:

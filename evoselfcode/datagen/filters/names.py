@@ -47,16 +47,7 @@ def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
     """
     begun = begun_name(request.before)
     found = _GOES_ON.match(choice.text) if begun else _IDENTIFIER.match(choice.text.lstrip())
-    return Candidate(
-        arm=request.arm,
-        number=request.number,
-        index=index,
-        text=begun + found.group() if found else "",
-        raw_text=choice.text,
-        finish_reason=choice.finish_reason,
-        logprob=choice.logprob,
-        begun=begun if found else "",
-    )
+    return Candidate.of(request, index, choice, begun + found.group() if found else "", begun if found else "")
 
 
 def begun_name(before: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import warnings
 
+from evoselfcode.datagen.filters.code_tree import parse
 from evoselfcode.datagen.filters.docstrings import told_arguments
 from evoselfcode.records import Candidate, Choice, Request, Task, Verdict
 from evoselfcode.wire.sentinels import cut_leak
@@ -42,15 +42,7 @@ def signature_of(skeleton: str) -> str:
 
 def parse_skeleton(request: Request, index: int, choice: Choice) -> Candidate:
     """Read a skeleton off a choice; the candidate's text is the skeleton, or empty."""
-    return Candidate(
-        arm=request.arm,
-        number=request.number,
-        index=index,
-        text=read_skeleton(request.task, choice.text) if request.task else "",
-        raw_text=choice.text,
-        finish_reason=choice.finish_reason,
-        logprob=choice.logprob,
-    )
+    return Candidate.of(request, index, choice, read_skeleton(request.task, choice.text) if request.task else "")
 
 
 def judge_skeleton(task: Task, candidate: Candidate) -> Verdict:
@@ -72,14 +64,9 @@ def _docstring_end(text: str) -> int:
 
 
 def _function(text: str) -> ast.FunctionDef | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            tree = ast.parse(text.rstrip() + "\n    pass\n")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-    last = tree.body[-1] if tree.body else None
-    return last if isinstance(last, ast.FunctionDef) and len(tree.body) == 1 else None
+    tree = parse(text.rstrip() + "\n    pass\n")
+    body = [] if isinstance(tree, str) else tree.body
+    return body[0] if len(body) == 1 and isinstance(body[0], ast.FunctionDef) else None
 
 
 def _objection(function: ast.FunctionDef) -> str | None:
