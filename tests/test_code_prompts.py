@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evoselfcode.config.code_sections import ASSERTS_TEMPLATE, DESCRIBE_TEMPLATE, SKELETON_TEMPLATE
-from evoselfcode.datagen.code.prompts import fill, skeleton_of, task_of, words_of
+from evoselfcode.datagen.code.prompts import fill, sentence_of, skeleton_of, task_of
 from evoselfcode.datagen.code.tasks import NamedRow
 
 GUIDE = 'This is an algorithm function.\n\ndef {func_name}():\n    """\n    {description}\n    """\n'
@@ -41,7 +41,7 @@ def test_what_was_filled_in_is_not_filled_again() -> None:
     [("merge_sorted_lists", "Merge sorted lists."), ("isPrime", "Is prime."), ("_private", "Private."), ("a", "A.")],
 )
 def test_a_name_says_something_where_there_is_no_description(name: str, said: str) -> None:
-    assert words_of(name) == said
+    assert sentence_of(name) == said
     assert NamedRow(name).values()["description"] == said
 
 

@@ -10,16 +10,16 @@ import re
 from functools import lru_cache
 
 from evoselfcode.datagen.filters.code_tree import parse
+from evoselfcode.datagen.filters.name_scores import words_of
 from evoselfcode.records import Task
 
 _PLACEHOLDER = re.compile(r"\{(func_name|description|signature|skeleton)\}")
 _IMPORT = re.compile(r"(?m)^(?:import|from)[ \t].*$")
 
 
-def words_of(func_name: str) -> str:
+def sentence_of(func_name: str) -> str:
     """Say a name as a sentence: what stands for a description where there is none."""
-    words = " ".join(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", func_name).replace("_", " ").split()).lower()
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{' '.join(words_of(func_name)).capitalize()}."
 
 
 def skeleton_of(func_name: str, signature: str, description: str) -> str:

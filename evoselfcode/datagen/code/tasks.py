@@ -16,7 +16,8 @@ import msgspec
 
 from evoselfcode.config import Asking, RunConfig
 from evoselfcode.config.check import SEEDS
-from evoselfcode.datagen.code.prompts import fill, skeleton_of, task_of, words_of
+from evoselfcode.datagen.code.prompts import fill, sentence_of, skeleton_of, task_of
+from evoselfcode.datagen.filters.names import LONGEST
 from evoselfcode.datagen.pipeline.stage import request_key
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Fim, L2r, Prompt, Request, Sampling
@@ -33,8 +34,6 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "asserts": (f"skeleton/{SKELETON_FILE}", f"describe/{DESCRIPTION_FILE}", *NAME_FILES),
     "code": (f"skeleton/{SKELETON_FILE}", f"describe/{DESCRIPTION_FILE}", *NAME_FILES),
 }
-
-LONGEST_NAME = 255
 
 
 class NamedRow(msgspec.Struct, frozen=True):
@@ -54,7 +53,7 @@ class NamedRow(msgspec.Struct, frozen=True):
 
     def values(self) -> dict[str, str]:
         """Return what the placeholders of a template stand for."""
-        description = "\n".join((self.description or "").strip().splitlines()) or words_of(self.func_name)
+        description = "\n".join((self.description or "").strip().splitlines()) or sentence_of(self.func_name)
         signature = (self.signature or "").strip()
         skeleton = (self.skeleton or "").rstrip()
         return {
@@ -129,11 +128,7 @@ def read_tasks(path: Path) -> Iterator[NamedRow]:
 
 
 def _is_name(text: str) -> bool:
-    return (
-        len(text) <= LONGEST_NAME
-        and bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text))
-        and not keyword.iskeyword(text)
-    )
+    return len(text) <= LONGEST and bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text)) and not keyword.iskeyword(text)
 
 
 def plan_tasks(
