@@ -2,8 +2,8 @@
 
 This file decides what a client is and what one call does. When a connection begins and ends is
 :mod:`evoselfcode.clients.sharing`; what a call may say is :mod:`evoselfcode.clients.options`; how a request becomes
-bytes is :mod:`evoselfcode.wire.messages`; how bytes travel is :mod:`evoselfcode.clients.transport`; what the server can
-do is :mod:`evoselfcode.clients.probe`.
+bytes is :mod:`evoselfcode.wire.messages`; how bytes travel is :mod:`evoselfcode.clients.lane` and
+:mod:`evoselfcode.clients.transport`; what the server can do is :mod:`evoselfcode.clients.probe`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from evoselfcode.wire import messages, retry
 from evoselfcode.wire.dialect import FimMode, endpoint
 
 if TYPE_CHECKING:
-    from evoselfcode.clients.transport import Transport
+    from evoselfcode.clients.replies import Transport
     from evoselfcode.config import RunConfig
 
 USER_AGENT = "evoselfcode"
@@ -157,8 +157,6 @@ class OpenAICompletionClient:
         return Connection(self._transport(), endpoint(self._wish.base_url), self._timeout)
 
     def _transport(self) -> Transport:
-        from evoselfcode.clients import transport  # imports httpx: only when a connection is opened
-
         headers = {
             "accept": "application/json",
             "accept-encoding": "identity",
@@ -168,12 +166,17 @@ class OpenAICompletionClient:
         if self._api_key:
             headers["authorization"] = f"Bearer {self._api_key}"
         if self._http_client is not None:
-            return transport.InjectedClient(self._http_client, headers)
+            from evoselfcode.clients.transport import InjectedClient  # imports httpx, which the direct lane does not
+
+            return InjectedClient(self._http_client, headers)
         if self._wish.base_url == "local:":
+            from evoselfcode.clients.transport import InProcess
             from evoselfcode.local.answer import answer
 
-            return transport.InProcess(answer)
-        return transport.HttpxLanes(headers)
+            return InProcess(answer)
+        from evoselfcode.clients.lane.way import lanes_to  # opens sockets: only when a connection is opened
+
+        return lanes_to(self._wish.base_url, headers)
 
     async def __aenter__(self) -> Self:
         """Open a connection that later calls in this event loop share. May be entered more than once."""

@@ -1,67 +1,68 @@
-"""The one narrow door to the network: a :class:`Call` in, status, headers and bytes out, or a failure.
+"""Transports that are not the direct lane (:mod:`evoselfcode.clients.lane`): by httpx, or by no network at all.
 
-This file decides how bytes travel: over connections of our own (:class:`HttpxLanes`), over a client that the user
-handed in (:class:`InjectedClient`), or not at all (:class:`InProcess`, the embedded model). It refuses to know what
-the bytes say. No exception of an HTTP library passes this door: what went wrong is a :class:`Failure`.
+This file decides how bytes travel through a proxy (:class:`HttpxLanes`), over a client that the user handed in
+(:class:`InjectedClient`), and to the embedded model (:class:`InProcess`). It refuses to know what the bytes say. No
+exception of an HTTP library passes this door: what went wrong is a :class:`Failure`.
 """
 
 from __future__ import annotations
 
+import logging
 import ssl
-import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
 
+from evoselfcode.clients.replies import (
+    CONNECT_SECONDS,
+    KEEPALIVE_SECONDS,
+    MAX_REPLY_BYTES,
+    Reply,
+    Transport,
+    decoded,
+    described,
+    late,
+    too_large,
+)
 from evoselfcode.finishing import finished
 from evoselfcode.records import Failure, FailureKind
 from evoselfcode.wire.dialect import Call
 from evoselfcode.wire.failures import shorten
 
-MAX_REPLY_BYTES = 8 * 1024 * 1024
-"""Most bytes of one reply, before and after decompression: a 204 kB gzip bomb holds 200 MiB."""
+__all__ = ["HttpxLanes", "InProcess", "InjectedClient", "Reply", "Transport"]
 
-KEEPALIVE_SECONDS = 3.0
-"""Idle time after which a connection is not used again; uvicorn and vLLM close theirs after 5 s, and a client that
-waits as long as the server meets connections that are just being closed."""
+MOST_IN_A_STOCK_POOL = 16
+"""Calls in flight from which on the pool that httpx has by itself costs more than all else: it scans its connections
+for each request, which is 3.3 ms of CPU at 64 in flight and 27 ms at 256 (``docs/explanation/performance.md``)."""
 
-CONNECT_SECONDS = 5.0
-"""Time to open a connection."""
+_SLOW = (
+    "more than %d requests are in flight over httpx's own connection pool, whose cost for each request grows with their "
+    "number; httpx.AsyncClient(transport=evoselfcode.clients.DirectTransport()) has one whose cost does not"
+)
 
-Reply = tuple[int, Mapping[str, str], bytes]
-"""Status, headers (names in lower case) and body."""
-
-
-class Transport(Protocol):
-    """What carries calls. Bound to the event loop it is first used in."""
-
-    async def send(self, call: Call, timeout: float) -> Reply | Failure:
-        """Send `call` and read the whole reply within `timeout` seconds.
-
-        Cancelled: the connection is closed, which makes servers stop generating.
-        """
-
-    async def aclose(self) -> None:
-        """Close every connection."""
+_log = logging.getLogger("evoselfcode")
 
 
 class HttpxLanes:
-    """Connections of our own, one httpx transport each, used last-in first-out.
+    """Connections of our own, one httpx transport each, used last-in first-out: for what the direct lane cannot do.
 
     One shared pool would scan all its connections at every request: with 256 in flight httpx's own pool costs
     ten times the CPU of a lane (``docs/explanation/performance.md``). Proxy variables of the environment are not
-    honoured: prompts go to the configured endpoint and nowhere else.
+    read here: who makes the lanes says by which proxy they go.
 
     Args:
         headers: Sent with each call.
+        proxy: Address of a proxy, or ``None``.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], proxy: str | None = None) -> None:
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._keyed = any(name.lower() == "authorization" for name in headers)
+        self._proxy = proxy
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._closed = False
         self._tls: ssl.SSLContext | None = None
@@ -72,8 +73,13 @@ class HttpxLanes:
             request = httpx.Request(call.method, call.url, headers=self._headers, content=call.body or None)
         except httpx.InvalidURL as error:
             return Failure("no_route", f"the address cannot be used: {shorten(str(error))}")
+        if request.url.userinfo and not self._keyed:
+            request = next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(request))
         request.extensions = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
-        lane = self._idle.pop() if self._idle else self._open(request.url.scheme)
+        try:
+            lane = self._idle.pop() if self._idle else self._open(request.url.scheme)
+        except (ImportError, ValueError) as error:
+            return Failure("no_route", f"the proxy cannot be used: {shorten(str(error))}")
         healthy = False
         try:
             reply = await _exchange(lane.handle_async_request, request, timeout)
@@ -97,7 +103,7 @@ class HttpxLanes:
             plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._tls = httpx.create_ssl_context(trust_env=True) if scheme == "https" else plain
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS)
-        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False, proxy=self._proxy)
 
 
 class InjectedClient:
@@ -111,9 +117,21 @@ class InjectedClient:
     def __init__(self, client: Any, headers: Mapping[str, str]) -> None:
         self._client = client
         self._headers = dict(headers)
+        self._in_flight = 0
+        self._fits = type(getattr(client, "_transport", None)).__name__ != "AsyncHTTPTransport"
 
     async def send(self, call: Call, timeout: float) -> Reply | Failure:
         """Send `call` through the user's client."""
+        self._in_flight += 1
+        if self._in_flight > MOST_IN_A_STOCK_POOL and not self._fits:
+            self._fits = True
+            _log.warning(_SLOW, MOST_IN_A_STOCK_POOL)
+        try:
+            return await self._send(call, timeout)
+        finally:
+            self._in_flight -= 1
+
+    async def _send(self, call: Call, timeout: float) -> Reply | Failure:
         try:
             request = self._client.build_request(
                 call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
@@ -148,7 +166,7 @@ class InProcess:
                     self._answer, call.method, path, call.body, abandon_on_cancel=True, limiter=_one_thread()
                 )
         except TimeoutError:
-            return _late(timeout)
+            return late(timeout)
 
     async def aclose(self) -> None:
         """Do nothing: nothing is open."""
@@ -176,20 +194,20 @@ async def _exchange(handle: Callable[[httpx.Request], Any], request: httpx.Reque
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 if response.is_stream_consumed:  # a transport of the user's read it: httpx.MockTransport does
                     return response.status_code, headers, response.content
-                return _decoded(response.status_code, headers, await _read(response.aiter_raw()))
+                return decoded(response.status_code, headers, await _read(response.aiter_raw()))
             finally:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
     except TimeoutError:
-        return _late(timeout)
+        return late(timeout)
     except _TooLarge:
-        return Failure("too_large", f"the reply is larger than {MAX_REPLY_BYTES} bytes")
+        return too_large()
     except Exception as error:
         return _failure(error)
 
 
 class _TooLarge(Exception):
-    pass
+    """The body has passed the cap."""
 
 
 async def _read(chunks: AsyncIterator[bytes]) -> bytes:
@@ -200,25 +218,6 @@ async def _read(chunks: AsyncIterator[bytes]) -> bytes:
         if len(body) > MAX_REPLY_BYTES:
             raise _TooLarge
     return bytes(body)
-
-
-def _decoded(status: int, headers: dict[str, str], body: bytes) -> Reply | Failure:
-    """Undo a content encoding that we did not ask for, within the cap."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", "") or not body:
-        return status, headers, body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        return Failure("bad_reply", f"the reply is encoded as {shorten(encoding)!r}, which was not asked for", status)
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        plain = unpacker.decompress(body, MAX_REPLY_BYTES + 1)
-    except zlib.error as error:
-        return Failure("bad_reply", f"the {encoding} reply is damaged: {error}", status)
-    if len(plain) > MAX_REPLY_BYTES:
-        raise _TooLarge
-    if not unpacker.eof:
-        return Failure("bad_reply", f"the {encoding} reply is cut short", status)
-    return status, headers, plain
 
 
 _KINDS: dict[str, FailureKind] = {
@@ -245,19 +244,14 @@ def _failure(error: Exception) -> Failure:
     """Classify an exception by the name of its class, or raise it again: it is a mistake of this program.
 
     The user's client may be of another library, so its classes are not imported. A bare ``OSError`` is what a
-    damaged TLS record comes to (``ssl.SSLError``); httpcore passes it on as it is.
+    damaged TLS record comes to (``ssl.SSLError``); httpcore passes it on as it is. The direct lane's own transport
+    says more by a failure of its own.
     """
+    if isinstance(found := getattr(error, "failure", None), Failure):
+        return found
     for base in type(error).__mro__:
         if base.__name__ in _KINDS and base.__module__.startswith(("httpx", "httpcore")):
-            return Failure(_KINDS[base.__name__], _describe(error))
+            return Failure(_KINDS[base.__name__], described(error))
     if isinstance(error, OSError):
-        return Failure("disconnect", _describe(error))
+        return Failure("disconnect", described(error))
     raise error
-
-
-def _late(timeout: float) -> Failure:
-    return Failure("timeout", f"no complete reply within {timeout:g} s")
-
-
-def _describe(error: Exception) -> str:
-    return shorten(str(error)) or type(error).__name__

@@ -1,0 +1,125 @@
+"""The direct lane as a transport: a call becomes one piece of bytes, the reply's headers become a mapping.
+
+This file decides what stands around a call's body. It refuses to know how connections are kept
+(:mod:`evoselfcode.clients.lane.pool`) and which proxy may be in the way (:mod:`evoselfcode.clients.lane.proxies`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from evoselfcode.clients.lane.address import read_url
+from evoselfcode.clients.lane.pool import Origin, Pool
+from evoselfcode.clients.lane.protocol import LATE
+from evoselfcode.clients.replies import KEEPALIVE_SECONDS, Reply, decoded, late
+from evoselfcode.records import Failure
+from evoselfcode.wire.dialect import Call
+from evoselfcode.wire.failures import shorten
+
+REMEMBERED_URLS = 64
+"""Addresses whose request heads are kept as bytes; a run has about five."""
+
+_TIMEOUT = re.compile(r"timeout\s*=\s*(\d+)")
+
+
+class _Route(msgspec.Struct, frozen=True, eq=False):
+    """Where a call goes, and its request line and headers, but for the length of its body."""
+
+    origin: Origin
+    head: bytes
+
+
+class DirectLanes:
+    """Connections of our own, spoken to in bytes: the transport that is used unless something else is asked for.
+
+    Args:
+        headers: Sent with each call.
+        keepalive: Seconds that an unused connection is kept.
+    """
+
+    def __init__(self, headers: Mapping[str, str], *, keepalive: float = KEEPALIVE_SECONDS) -> None:
+        self._headers = dict(headers)
+        self._keepalive = keepalive
+        self._pool: Pool | None = None
+        self._routes: dict[tuple[str, str], _Route] = {}
+
+    async def send(self, call: Call, timeout: float) -> Reply | Failure:
+        """Send `call` on the connection that was used last, or on a new one. Cancelled: the connection is closed."""
+        route = self._routes.get((call.method, call.url))
+        if route is None:
+            try:
+                route = self._route(call.method, call.url)
+            except ValueError as error:
+                return Failure("no_route", f"the address cannot be used: {shorten(str(error))}")
+        assert self._pool is not None
+        request = b"%bcontent-length: %d\r\n\r\n%b" % (route.head, len(call.body), call.body)
+        if not call.body and call.method == "GET":
+            request = route.head + b"\r\n"
+        found = await self._pool.exchange(route.origin, request, timeout)
+        if isinstance(found, Failure):
+            return late(timeout) if found is LATE else found
+        status, pairs, body = found
+        headers = mapping(pairs)
+        if "keep-alive" in headers and (told := _TIMEOUT.search(headers["keep-alive"])):
+            route.origin.keep_for(float(told[1]), asyncio.get_running_loop().time())
+        if "transfer-encoding" in headers and headers["transfer-encoding"].strip().lower() != "chunked":
+            coded = shorten(headers["transfer-encoding"])
+            return Failure("bad_reply", f"the reply is transferred as {coded!r}, which was not asked for", status)
+        return decoded(status, headers, body)
+
+    async def aclose(self) -> None:
+        """Close every unused connection; connections in use close when their call ends or is cancelled."""
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    def _route(self, method: str, url: str) -> _Route:
+        """Prepare what calls to `url` have in common.
+
+        Raises:
+            ValueError: The address cannot be used.
+        """
+        to = read_url(url)
+        headers = {"host": to.authority}
+        if to.authorization:
+            headers["authorization"] = to.authorization
+        head = request_head(method, to.target, [*(headers | self._headers).items()])
+        self._pool = self._pool or Pool(self._keepalive)
+        if len(self._routes) >= REMEMBERED_URLS:
+            self._routes.clear()
+        route = _Route(self._pool.origin(to.host, to.port, tls=to.tls), head)
+        self._routes[method, url] = route
+        return route
+
+
+_UNSAFE = re.compile(r"[\0\r\n]")
+
+
+def request_head(method: str, target: str, headers: Iterable[tuple[str, str]], encoding: str = "utf-8") -> bytes:
+    """Write the request line and the headers, without the empty line behind them.
+
+    Args:
+        method: Such as ``POST``.
+        target: Path and query.
+        headers: Names and values.
+        encoding: Of headers that are no ASCII.
+
+    Raises:
+        ValueError: A part would end its line early and let another begin.
+    """
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    if any(map(_UNSAFE.search, lines)):
+        raise ValueError("a header or the target contains a line end")
+    return "".join(f"{line}\r\n" for line in lines).encode(encoding)
+
+
+def mapping(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Join headers of one name, and write the names in lower case."""
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

@@ -1,0 +1,41 @@
+"""Which way calls go: directly, or by httpx where a proxy stands in between.
+
+A proxy of the environment is neither ignored (from many networks nothing else gets out) nor used in silence (it reads
+prompts and keys, where the endpoint speaks no TLS). httpx speaks to it; that costs about 1 ms of CPU a request instead
+of about 0.04 ms.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from evoselfcode.clients.lane.direct import DirectLanes
+from evoselfcode.clients.lane.proxies import proxy_for, without_login
+from evoselfcode.clients.replies import Transport
+
+_log = logging.getLogger("evoselfcode")
+_told: set[tuple[str, str]] = set()
+
+
+def lanes_to(url: str, headers: Mapping[str, str]) -> Transport:
+    """Return what carries calls to `url`; say so, once for each host, where they go through a proxy.
+
+    Args:
+        url: Where calls will go.
+        headers: Sent with each call.
+    """
+    proxy = proxy_for(url)
+    if proxy is None:
+        return DirectLanes(headers)
+    from evoselfcode.clients.transport import HttpxLanes  # imports httpx, which takes 60 ms
+
+    host, shown = urlsplit(url).hostname or url, without_login(proxy)
+    if (host, shown) not in _told:
+        _told.add((host, shown))
+        _log.warning(
+            "requests to %s go through the proxy %s of the environment, at more CPU for each; NO_PROXY=%s if they need not",
+            host, shown, host,
+        )  # fmt: skip
+    return HttpxLanes(headers, proxy)
