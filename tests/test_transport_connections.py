@@ -5,36 +5,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import pytest
 from scripted_server import Line, Script, Seen, reply, scripted, silence, then_close, then_reset
+from transports import OWN, carrying, own_lanes, sockets
 
-from evoselfcode.clients import transport as transport_module
-from evoselfcode.clients.transport import KEEPALIVE_SECONDS, HttpxLanes
+from evoselfcode.clients.replies import KEEPALIVE_SECONDS, Transport
 from evoselfcode.records import Failure
 from evoselfcode.wire.dialect import Call
 
 
+@pytest.fixture(params=OWN)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-async def lanes() -> AsyncIterator[HttpxLanes]:
-    made = HttpxLanes({"authorization": "Bearer k"})
-    yield made
-    await made.aclose()
+async def lanes(kind: str) -> AsyncIterator[Transport]:
+    async with carrying(kind, {"authorization": "Bearer k"}) as made:
+        yield made
 
 
 def call(server: Script) -> Call:
     return Call("POST", server.url + "/v1/completions", b"{}")
 
 
-def sockets() -> int:
-    return sum(
-        str(link.readlink()).startswith("socket:") for link in Path("/proc/self/fd").iterdir() if link.is_symlink()
-    )
-
-
-async def test_one_connection_serves_many_calls_in_turn(lanes: HttpxLanes) -> None:
+async def test_one_connection_serves_many_calls_in_turn(lanes: Transport) -> None:
     """Sabotage: close the lane after each call."""
     async with scripted(reply()) as server:
         for _ in range(20):
@@ -43,7 +40,7 @@ async def test_one_connection_serves_many_calls_in_turn(lanes: HttpxLanes) -> No
         assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer k"}
 
 
-async def test_the_connection_used_last_is_used_first(lanes: HttpxLanes) -> None:
+async def test_the_connection_used_last_is_used_first(lanes: Transport) -> None:
     """Last-in first-out lets the surplus go stale together. Sabotage: ``self._idle.pop(0)``."""
     release, done = [anyio.Event(), anyio.Event()], [anyio.Event(), anyio.Event()]
 
@@ -67,7 +64,7 @@ async def test_the_connection_used_last_is_used_first(lanes: HttpxLanes) -> None
         assert [seen.line for seen in server.seen] == [0, 1, 1, 1, 1]
 
 
-async def test_a_server_that_announces_the_end_is_believed(lanes: HttpxLanes) -> None:
+async def test_a_server_that_announces_the_end_is_believed(lanes: Transport) -> None:
     """llama.cpp closes at the 100th request and says so; httpcore reads it, and this test says that it must."""
     last = then_close(reply(b"{}", "200 OK", "connection: close"))
     async with scripted(reply(), last, reply()) as server:
@@ -76,7 +73,7 @@ async def test_a_server_that_announces_the_end_is_believed(lanes: HttpxLanes) ->
         assert [seen.line for seen in server.seen] == [0, 0, 1]
 
 
-async def test_a_connection_that_the_server_closed_while_idle_is_not_used(lanes: HttpxLanes) -> None:
+async def test_a_connection_that_the_server_closed_while_idle_is_not_used(lanes: Transport) -> None:
     """No failure and no attempt: the end of the connection was there to be seen before sending."""
     async with scripted(then_close(reply()), reply()) as server:
         assert isinstance(await lanes.send(call(server), 5), tuple)
@@ -86,31 +83,36 @@ async def test_a_connection_that_the_server_closed_while_idle_is_not_used(lanes:
         assert len(server.seen) == 2
 
 
-async def test_a_connection_closed_under_the_request_is_a_disconnect(lanes: HttpxLanes) -> None:
-    """The keep-alive race itself: the policy sends it again at once (see the tests of the client)."""
-    async with scripted(reply(), then_close(b""), reply()) as server:
+async def test_a_connection_closed_under_the_request_is_a_disconnect_or_sent_again(lanes: Transport, kind: str) -> None:
+    """The keep-alive race itself. The direct lane sends it again; after httpx the policy does, at once.
+
+    Sabotage: ``again=False`` in ``DirectLanes.send``.
+    """
+    async with scripted(reply(), then_close(b""), reply(b"again")) as server:
         assert isinstance(await lanes.send(call(server), 5), tuple)
         found = await lanes.send(call(server), 5)
-        assert isinstance(found, Failure)
-        assert found.kind == "disconnect"
-        assert isinstance(await lanes.send(call(server), 5), tuple)
-        assert server.accepted == 2
+        if kind == "httpx":
+            assert isinstance(found, Failure)
+            assert found.kind == "disconnect"
+            found = await lanes.send(call(server), 5)
+        assert isinstance(found, tuple)
+        assert found[2] == b"again"
+        assert (server.accepted, len(server.seen)) == (2, 3)
 
 
-async def test_idle_connections_expire_before_the_server_closes_them(
-    lanes: HttpxLanes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """60 % of the usual 5 s; here it is 0. Sabotage: leave out ``keepalive_expiry``."""
+async def test_idle_connections_expire_before_the_server_closes_them(kind: str) -> None:
+    """60 % of the usual 5 s; here it is 0. Sabotages: leave out ``keepalive_expiry``; ``until > now`` in ``_kept``."""
     assert KEEPALIVE_SECONDS <= 0.6 * 5
-    monkeypatch.setattr(transport_module, "KEEPALIVE_SECONDS", 0.0)
+    lanes = own_lanes(kind, {}, keepalive=0.0)
     async with scripted(reply()) as server:
         for _ in range(3):
             assert isinstance(await lanes.send(call(server), 5), tuple)
         assert server.accepted == 3
+        await lanes.aclose()
 
 
 @pytest.mark.parametrize("answer", [then_close(b"HTTP/1.1 200 OK\r\ncontent-le"), then_reset(b""), silence])
-async def test_a_connection_that_failed_is_closed_and_not_used_again(lanes: HttpxLanes, answer: object) -> None:
+async def test_a_connection_that_failed_is_closed_and_not_used_again(lanes: Transport, answer: object) -> None:
     """Two locks: httpcore closes it, and so does ``send``; either one is enough."""
     async with scripted(answer, reply()) as server:  # type: ignore[arg-type]
         assert isinstance(await lanes.send(call(server), 0.03), Failure)
@@ -119,7 +121,7 @@ async def test_a_connection_that_failed_is_closed_and_not_used_again(lanes: Http
         assert server.seen[1].line == 1
 
 
-async def test_cancelling_closes_the_connection_so_that_the_server_stops(lanes: HttpxLanes) -> None:
+async def test_cancelling_closes_the_connection_so_that_the_server_stops(lanes: Transport) -> None:
     """vLLM and llama.cpp stop generating when the client is gone. Sabotage: ``fail_after(timeout, shield=True)``."""
     before, began = sockets(), time.monotonic()
     async with scripted(silence) as server:
@@ -133,7 +135,7 @@ async def test_cancelling_closes_the_connection_so_that_the_server_stops(lanes: 
     assert time.monotonic() - began < 3
 
 
-async def test_cancelling_in_the_middle_of_a_body_closes_too(lanes: HttpxLanes) -> None:
+async def test_cancelling_in_the_middle_of_a_body_closes_too(lanes: Transport) -> None:
     async def half(line: Line, seen: Seen) -> None:
         await line.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
         await line.eof()
@@ -145,10 +147,10 @@ async def test_cancelling_in_the_middle_of_a_body_closes_too(lanes: HttpxLanes) 
         await server.until(lambda script: script.closed == 1)
 
 
-async def test_closing_leaves_no_socket() -> None:
-    """Sabotage: ``while len(self._idle) > 1`` in ``aclose``."""
+async def test_closing_leaves_no_socket(kind: str) -> None:
+    """Sabotages: ``while len(self._idle) > 1`` in ``aclose``; do not wait for ``_gone``."""
     before = sockets()
-    lanes = HttpxLanes({})
+    lanes = own_lanes(kind, {})
     async with scripted(reply()) as server:
         async with anyio.create_task_group() as group:
             for _ in range(10):
@@ -160,9 +162,9 @@ async def test_closing_leaves_no_socket() -> None:
     assert sockets() == before
 
 
-async def test_a_call_under_way_at_the_close_ends_well_and_closes_its_connection() -> None:
+async def test_a_call_under_way_at_the_close_ends_well_and_closes_its_connection(kind: str) -> None:
     """Sabotage: drop ``_closed``: the connection goes back to the idle ones and stays open."""
-    lanes, release = HttpxLanes({}), anyio.Event()
+    lanes, release = own_lanes(kind, {}), anyio.Event()
 
     async def held(line: Line, seen: Seen) -> None:
         await release.wait()
@@ -184,22 +186,7 @@ async def test_a_call_under_way_at_the_close_ends_well_and_closes_its_connection
         await server.until(lambda script: script.closed == 1)
 
 
-async def test_prompts_never_go_to_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sabotage: send through ``httpx.AsyncClient()``."""
-    async with scripted(reply(b"trapped")) as trap, scripted(reply(b"meant")) as server:
-        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            monkeypatch.setenv(name, trap.url)
-        for name in ("no_proxy", "NO_PROXY"):
-            monkeypatch.delenv(name, raising=False)
-        lanes = HttpxLanes({})
-        found = await lanes.send(call(server), 5)
-        await lanes.aclose()
-        assert isinstance(found, tuple)
-        assert found[2] == b"meant"
-        assert trap.accepted == 0
-
-
-async def test_many_at_once_take_a_connection_each(lanes: HttpxLanes) -> None:
+async def test_many_at_once_take_a_connection_each(lanes: Transport) -> None:
     """A pool that is smaller than the calls in flight would queue them unseen."""
     release = anyio.Event()
 

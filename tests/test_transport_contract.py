@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
-import httpx
 import pytest
 from scripted_server import Line, Seen, reply, scripted, silence
+from transports import ALL, carrying
 
-from evoselfcode.clients.transport import HttpxLanes, InjectedClient, InProcess, Reply, Transport
+from evoselfcode.clients.transport import InProcess, Reply, Transport
 from evoselfcode.records import Failure
 from evoselfcode.wire.dialect import Call
 
@@ -46,11 +46,8 @@ async def over_sockets(kind: str) -> AsyncIterator[Open]:
         began.set()
         await (silence(line, seen) if seen.path == "/silence" else line.send(_raw(*BODIES[seen.path])))
 
-    async with scripted(answer) as server, httpx.AsyncClient() as client:
-        headers = {"authorization": "Bearer k"}
-        transport = HttpxLanes(headers) if kind == "lanes" else InjectedClient(client, headers)
+    async with scripted(answer) as server, carrying(kind, {"authorization": "Bearer k"}) as transport:
         yield Open(transport, server.url, bodies, began)
-        await transport.aclose()
 
 
 @asynccontextmanager
@@ -70,7 +67,7 @@ async def in_process() -> AsyncIterator[Open]:
     release.set()
 
 
-@pytest.fixture(params=["lanes", "injected", "in process"])
+@pytest.fixture(params=[*ALL, "in process"])
 async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     context = in_process() if request.param == "in process" else over_sockets(request.param)
     async with context as found:

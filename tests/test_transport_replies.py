@@ -1,6 +1,6 @@
 """Over real sockets: every way in which a reply can be good, odd, damaged or hostile comes to a reply or one failure.
 
-All cases run over our own connections and over a client that the user handed in.
+All cases run over the direct lane, over httpx, and over clients that the user handed in.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_server import Answer, Line, Seen, reply, scripted, silence, then_close, then_reset
+from transports import ALL, carrying
 
-from evoselfcode.clients.transport import HttpxLanes, InjectedClient, Reply, Transport, _decoded
+from evoselfcode.clients.replies import Reply, Transport, decoded
+from evoselfcode.clients.transport import InjectedClient
 from evoselfcode.records import Failure, L2r, Request, Sampling
 from evoselfcode.wire import messages
 from evoselfcode.wire.dialect import Call, Dialect
@@ -27,12 +29,10 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 REQUEST = Request(key="k", prompt=L2r("def "), sampling=Sampling(max_new_tokens=1))
 
 
-@pytest.fixture(params=["lanes", "injected"])
+@pytest.fixture(params=ALL)
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
-    async with httpx.AsyncClient() as client:
-        made = HttpxLanes({}) if request.param == "lanes" else InjectedClient(client, {})
+    async with carrying(request.param, {}) as made:
         yield made
-        await made.aclose()
 
 
 async def exchange(transport: Transport, answer: Answer, timeout: float = 5) -> Reply | Failure:
@@ -57,7 +57,7 @@ GOOD: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", GOOD)
 async def test_good_replies_come_out_whole(transport: Transport, name: str) -> None:
-    """Sabotage: return the body as it came, without :func:`_decoded`."""
+    """Sabotage: return the body as it came, without :func:`decoded`."""
     found = await exchange(transport, GOOD[name])
     assert isinstance(found, tuple), found
     assert found[0] == 200
@@ -104,7 +104,7 @@ BAD: dict[str, tuple[Answer, str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 async def test_bad_replies_come_to_one_failure(transport: Transport, name: str) -> None:
-    """Sabotages: no deadline, no cap in ``_read``, no ``max_length`` in ``_decoded``, no check of ``eof``."""
+    """Sabotages: no deadline, no cap in ``_read``, no ``max_length`` in ``decoded``, no check of ``eof``."""
     answer, kind = BAD[name]
     found = await exchange(transport, answer, 0.03 if kind == "timeout" else 5)
     assert isinstance(found, Failure), found[0]
@@ -185,10 +185,10 @@ async def test_a_mistake_in_the_users_transport_is_not_hidden() -> None:
 
 @given(st.binary(max_size=400), st.sampled_from(["gzip", "deflate", "br", "", "identity", "gzip, gzip"]))
 def test_decoding_any_bytes_never_raises(body: bytes, encoding: str) -> None:
-    found = _decoded(200, {"content-encoding": encoding}, body)
+    found = decoded(200, {"content-encoding": encoding}, body)
     assert isinstance(found, (tuple, Failure))
 
 
 @given(st.binary(max_size=4000))
 def test_decoding_undoes_encoding(body: bytes) -> None:
-    assert _decoded(200, {"content-encoding": "gzip"}, gzip.compress(body)) == (200, {"content-encoding": "gzip"}, body)
+    assert decoded(200, {"content-encoding": "gzip"}, gzip.compress(body)) == (200, {"content-encoding": "gzip"}, body)

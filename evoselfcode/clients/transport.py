@@ -40,8 +40,8 @@ MOST_IN_A_STOCK_POOL = 16
 for each request, which is 3.3 ms of CPU at 64 in flight and 27 ms at 256 (``docs/explanation/performance.md``)."""
 
 _SLOW = (
-    "more than %d requests are in flight over httpx's own connection pool, whose cost for each request grows with their "
-    "number; httpx.AsyncClient(transport=evoselfcode.clients.DirectTransport()) has one whose cost does not"
+    "more than %d requests are in flight over httpx's own connection pool, whose cost for each grows with them; "
+    "httpx.AsyncClient(transport=evoselfcode.clients.DirectTransport()) has one whose cost does not"
 )
 
 _log = logging.getLogger("evoselfcode")
@@ -57,12 +57,16 @@ class HttpxLanes:
     Args:
         headers: Sent with each call.
         proxy: Address of a proxy, or ``None``.
+        keepalive: Seconds that an unused connection is kept.
     """
 
-    def __init__(self, headers: Mapping[str, str], proxy: str | None = None) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], proxy: str | None = None, *, keepalive: float = KEEPALIVE_SECONDS
+    ) -> None:
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._keyed = any(name.lower() == "authorization" for name in headers)
         self._proxy = proxy
+        self._keepalive = keepalive
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._closed = False
         self._tls: ssl.SSLContext | None = None
@@ -102,7 +106,7 @@ class HttpxLanes:
             # Loading the certificate store takes 20 ms and 0.7 MB: once, and only where TLS is spoken.
             plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._tls = httpx.create_ssl_context(trust_env=True) if scheme == "https" else plain
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS)
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._keepalive)
         return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False, proxy=self._proxy)
 
 

@@ -112,7 +112,7 @@ class Pool:
             except BaseException:
                 lane.forsake(asked)
                 raise
-            if found.__class__ is not Failure or new or not again or lane.heard or found.kind != "disconnect":  # type: ignore[union-attr]
+            if not isinstance(found, Failure) or found.kind != "disconnect" or lane.heard or new or not again:
                 return found
             lane, now = None, self._loop.time()
 

@@ -35,7 +35,7 @@ def lanes_to(url: str, headers: Mapping[str, str]) -> Transport:
     if (host, shown) not in _told:
         _told.add((host, shown))
         _log.warning(
-            "requests to %s go through the proxy %s of the environment, at more CPU for each; NO_PROXY=%s if they need not",
-            host, shown, host,
-        )  # fmt: skip
+            "requests to %s go through the proxy %s of the environment; if they need not, set NO_PROXY=%s",
+            *(host, shown, host),
+        )
     return HttpxLanes(headers, proxy)
