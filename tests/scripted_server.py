@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -100,9 +101,11 @@ class Script:
             self.closed += closed
             self.changed.notify_all()
 
-    async def talk(self, line: Line) -> None:
+    async def talk(self, line: Line, greeting: Callable[[Line], Awaitable[None]] | None = None) -> None:
         """Answer requests on one connection until it is closed."""
         try:
+            if greeting is not None:
+                await greeting(line)
             while (seen := await _request(line)) is not None:
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 await self.note(seen=seen)
@@ -127,20 +130,33 @@ async def _request(line: Line) -> Seen | None:
 
 
 @asynccontextmanager
-async def scripted(*answers: Answer) -> AsyncIterator[Script]:
-    """Serve `answers` in this event loop."""
+async def scripted(
+    *answers: Answer,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+    greeting: Callable[[Line], Awaitable[None]] | None = None,
+) -> AsyncIterator[Script]:
+    """Serve `answers` in this event loop.
+
+    Args:
+        answers: One per request; the last one is repeated.
+        host: IP address to listen on.
+        tls: Speak TLS; the address then names ``localhost``.
+        greeting: Done on each connection before a request is read.
+    """
     script = Script(list(answers))
     talks: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line(script.accepted, reader, writer)
         await script.note(accepted=1)
-        task = asyncio.create_task(script.talk(line))
+        task = asyncio.create_task(script.talk(line, greeting))
         talks.add(task)
         task.add_done_callback(talks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, backlog=1024)
-    script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(accept, host, 0, backlog=1024, ssl=tls)
+    place = "localhost" if tls else f"[{host}]" if ":" in host else host
+    script.url = f"{'https' if tls else 'http'}://{place}:{server.sockets[0].getsockname()[1]}"
     try:
         yield script
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -101,10 +101,20 @@ class Address:
     Args:
         host: Name or IP address.
         port: TCP port.
+        look_up: Asks the system for a name's addresses; called in a thread.
+        fresh: Seconds that a resolution is used for new connections.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        look_up: Callable[..., Sequence[Found]] = socket.getaddrinfo,
+        fresh: float = RESOLVED_SECONDS,
+    ) -> None:
         self._host, self._port = host, port
+        self._look_up, self._fresh = look_up, fresh
         self._found: Sequence[Found] = ()
         self._fresh_until = 0.0
         self._looking: asyncio.Future[Sequence[Found]] | None = None
@@ -131,7 +141,7 @@ class Address:
         if loop.time() < self._fresh_until:
             return self._found
         if self._looking is None:
-            ask = partial(socket.getaddrinfo, self._host, self._port, type=socket.SOCK_STREAM)
+            ask = partial(self._look_up, self._host, self._port, type=socket.SOCK_STREAM)
             self._looking = loop.run_in_executor(None, ask)
             self._looking.add_done_callback(self._looked_up)
         return await asyncio.shield(self._looking)
@@ -140,7 +150,7 @@ class Address:
         self._looking = None
         if not looking.cancelled() and looking.exception() is None:  # perhaps nobody waits for it any more
             self._found = looking.result()
-            self._fresh_until = looking.get_loop().time() + RESOLVED_SECONDS
+            self._fresh_until = looking.get_loop().time() + self._fresh
 
 
 def _in_turn(found: Sequence[Found], number: int) -> Sequence[Found]:

@@ -6,7 +6,6 @@ This file decides what stands around a call's body. It refuses to know how conne
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Mapping
 
@@ -22,8 +21,6 @@ from evoselfcode.wire.failures import shorten
 
 REMEMBERED_URLS = 64
 """Addresses whose request heads are kept as bytes; a run has about five."""
-
-_TIMEOUT = re.compile(r"timeout\s*=\s*(\d+)")
 
 
 class _Route(msgspec.Struct, frozen=True, eq=False):
@@ -63,13 +60,7 @@ class DirectLanes:
         if isinstance(found, Failure):
             return late(timeout) if found is LATE else found
         status, pairs, body = found
-        headers = mapping(pairs)
-        if "keep-alive" in headers and (told := _TIMEOUT.search(headers["keep-alive"])):
-            route.origin.keep_for(float(told[1]), asyncio.get_running_loop().time())
-        if "transfer-encoding" in headers and headers["transfer-encoding"].strip().lower() != "chunked":
-            coded = shorten(headers["transfer-encoding"])
-            return Failure("bad_reply", f"the reply is transferred as {coded!r}, which was not asked for", status)
-        return decoded(status, headers, body)
+        return decoded(status, mapping(pairs), body)
 
     async def aclose(self) -> None:
         """Close every unused connection; connections in use close when their call ends or is cancelled."""

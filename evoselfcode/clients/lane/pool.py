@@ -33,21 +33,12 @@ class Origin:
         port: TCP port.
         tls: Whether TLS is spoken.
         deadlines: Where unused connections are waited for.
-        keepalive: Seconds that they are kept.
     """
 
-    def __init__(self, host: str, port: int, *, tls: bool, deadlines: Deadlines, keepalive: float) -> None:
+    def __init__(self, host: str, port: int, *, tls: bool, deadlines: Deadlines) -> None:
         self.host, self.tls = host, tls
         self.address = Address(host, port)
         self.idle: dict[Lane, float] = deadlines.queue()
-        self.keepalive = keepalive
-
-    def keep_for(self, told: float, now: float) -> None:
-        """Keep unused connections for a shorter time than the server says it does."""
-        if (seconds := SHARE_OF_THEIRS * told) < self.keepalive:
-            self.keepalive = seconds
-            for lane, when in self.idle.items():
-                self.idle[lane] = min(when, now + seconds)
 
 
 class Pool:
@@ -73,7 +64,7 @@ class Pool:
         """Return the server at `host` and `port`."""
         key = (host, port, tls)
         if key not in self._origins:
-            self._origins[key] = Origin(host, port, tls=tls, deadlines=self._deadlines, keepalive=self._keepalive)
+            self._origins[key] = Origin(host, port, tls=tls, deadlines=self._deadlines)
         return self._origins[key]
 
     async def exchange(
@@ -169,8 +160,8 @@ class Pool:
         if self._closed or lane.closed or now >= lane.until:
             lane.close()
             return
-        origin = self._lanes[lane]
-        self._deadlines.join(origin.idle, lane, now + origin.keepalive)
+        seconds = min(self._keepalive, SHARE_OF_THEIRS * lane.kept)
+        self._deadlines.join(self._lanes[lane].idle, lane, now + seconds)
 
     def _lost(self, lane: Lane) -> None:
         origin = self._lanes.pop(lane, None)

@@ -7,7 +7,9 @@ know where the connection leads, what is said and what is tried again.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 import httptools
@@ -25,6 +27,7 @@ Heard = tuple[int, list[tuple[bytes, bytes]], bytes]
 LATE: Final = Failure("timeout", "late")
 """What a reply that is not there in time comes to; whoever asked knows how long it was given."""
 
+_TIMEOUT: Final = re.compile(rb"timeout\s*=\s*(\d{1,9})")
 _SURPLUS: Final = Failure("bad_reply", "more came than the reply's length")
 _LONG_HEAD: Final = Failure("disconnect", f"the reply's headers are longer than {MAX_HEAD_BYTES} bytes")
 
@@ -40,6 +43,7 @@ class Lane(asyncio.Protocol):
     Attributes:
         heard: Bytes of the last reply that have come in.
         closed: Whether it must not be asked any more.
+        kept: Seconds that the server says it keeps the connection when nobody uses it.
         until: Time of the loop's clock from which on it is not used again, however well it works.
     """
 
@@ -61,6 +65,7 @@ class Lane(asyncio.Protocol):
         "_wrong",
         "closed",
         "heard",
+        "kept",
         "until",
     )
 
@@ -71,6 +76,7 @@ class Lane(asyncio.Protocol):
         self._asked: asyncio.Future[Heard | Failure] | None = None
         self._queue: Queue = {}
         self.closed = False
+        self.kept = inf
         self.until = 0.0
 
     def ask(
@@ -177,8 +183,14 @@ class Lane(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; trailers, which come behind the body, are left out."""
-        if not self._headed:
-            self._headers.append((name, value))
+        if self._headed:
+            return
+        self._headers.append((name, value))
+        match len(name):
+            case 17 if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                self._wrong = Failure("bad_reply", f"the reply is transferred as {value!r}, which was not asked for")
+            case 10 if name.lower() == b"keep-alive" and (told := _TIMEOUT.search(value)):
+                self.kept = float(told[1])
 
     def on_headers_complete(self) -> None:
         """Decide whether this reply is the one, and whether its connection may be used again."""
