@@ -8,7 +8,8 @@ from __future__ import annotations
 import gzip
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
 import httpx
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_server import Answer, Line, Seen, reply, scripted, silence, then_close, then_reset
-from transports import ALL, carrying
+from transports import ALL, OWN, carrying
 
 from evoselfcode.clients.replies import Reply, Transport, decoded
 from evoselfcode.clients.transport import InjectedClient
@@ -73,6 +74,11 @@ async def drip(line: Line, seen: Seen) -> None:
             await anyio.sleep(0.001)
 
 
+async def stalled(line: Line, seen: Seen) -> None:
+    await line.send(HEAD + b"content-length: 99\r\n\r\n" + BODY)
+    await line.eof()
+
+
 async def endless(line: Line, seen: Seen) -> None:
     await line.send(HEAD + b"transfer-encoding: chunked\r\n\r\n")
     chunk = b"%x\r\n%s\r\n" % (1 << 20, b" " * (1 << 20))
@@ -83,6 +89,7 @@ async def endless(line: Line, seen: Seen) -> None:
 BAD: dict[str, tuple[Answer, str]] = {
     "silence": (silence, "timeout"),
     "one byte at a time": (drip, "timeout"),
+    "silence in the body": (stalled, "timeout"),
     "closed at once": (then_close(b""), "disconnect"),
     "reset at once": (then_reset(b""), "disconnect"),
     "half the headers": (then_close(HEAD + b"content-le"), "disconnect"),
@@ -110,6 +117,65 @@ async def test_bad_replies_come_to_one_failure(transport: Transport, name: str) 
     assert isinstance(found, Failure), found[0]
     assert found.kind == kind
     assert len(found.message) <= 400
+
+
+GREETINGS: dict[str, Callable[[Line], Awaitable[None]]] = {
+    "closed before the request is read": lambda line: _end(line.close),
+    "reset before the request is read": lambda line: _end(line.reset),
+}
+
+
+async def _end(how: Callable[[], None]) -> None:
+    how()
+
+
+@pytest.mark.parametrize("name", GREETINGS)
+async def test_a_connection_that_ends_before_the_request_is_a_disconnect(transport: Transport, name: str) -> None:
+    async with scripted(reply(), greeting=GREETINGS[name]) as server:
+        found = await transport.send(Call("POST", server.url + "/v1/completions", b"{}"), 5)
+        assert isinstance(found, Failure)
+        assert found.kind == "disconnect"
+
+
+CUT: dict[str, Answer] = {
+    "a body without a length, cut short": then_close(HEAD + b"\r\n" + BODY[:-3]),
+    "an empty body": reply(b""),
+    "a body without a length, empty": then_close(HEAD + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+async def test_what_no_transport_can_see_is_seen_by_who_reads_the_body(transport: Transport, name: str) -> None:
+    found = await exchange(transport, CUT[name])
+    assert isinstance(found, tuple)
+    failure = messages.read(REQUEST, Dialect(), *found)
+    assert isinstance(failure, Failure)
+    assert failure.kind == "bad_reply"
+
+
+async def test_a_name_and_a_password_in_the_address_are_sent_as_such(transport: Transport) -> None:
+    """Sabotage: leave ``authorization`` out in ``_route``."""
+    async with scripted(reply()) as server:
+        url = server.url.replace("http://", "http://us%40er:pass@")
+        assert isinstance(await transport.send(Call("GET", url), 5), tuple)
+        assert server.seen[0].headers["authorization"] == "Basic " + b64encode(b"us@er:pass").decode()
+        assert "pass" not in server.seen[0].headers["host"]
+
+
+@pytest.mark.parametrize("own", OWN)
+async def test_a_key_comes_before_a_password_in_the_address(own: str) -> None:
+    """Sabotage: ``self._headers | headers`` in ``_route``."""
+    async with scripted(reply()) as server, carrying(own, {"authorization": "Bearer k"}) as lanes:
+        assert isinstance(await lanes.send(Call("GET", server.url.replace("//", "//user:pass@")), 5), tuple)
+        assert server.seen[0].headers["authorization"] == "Bearer k"
+
+
+async def test_an_address_of_version_six_is_reached_and_named(transport: Transport) -> None:
+    """Sabotage: leave the brackets out of ``authority``."""
+    async with scripted(reply(BODY), host="::1") as server:
+        found = await transport.send(Call("POST", server.url + "/v1", b"{}"), 5)
+        assert isinstance(found, tuple), found
+        assert server.seen[0].headers["host"] == server.url.removeprefix("http://")
 
 
 async def test_redirects_are_not_followed(transport: Transport) -> None:

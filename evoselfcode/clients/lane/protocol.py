@@ -199,7 +199,7 @@ class Lane(asyncio.Protocol):
         self._headed = True
         self._keeps = self._parser.should_keep_alive() and not self._bodyless  # the parser waits for the body
         self._whole = self._bodyless
-        if self.heard > MAX_HEAD_BYTES < sum(len(name) + len(value) for name, value in self._headers):
+        if self.heard > MAX_HEAD_BYTES < sum(len(name) + len(value) + 4 for name, value in self._headers):
             self._wrong = _LONG_HEAD
 
     def on_body(self, data: bytes) -> None:
