@@ -6,6 +6,7 @@ commands of Stage B are :mod:`evoselfcode.cli_code`.
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -21,10 +22,21 @@ from evoselfcode.shell import report_in_shell, run_in_shell, standard_output, wi
 from evoselfcode.terminal import leave, printable, say
 
 
+class _Remarks(logging.Handler):
+    """Shows what the package remarks while it works."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+_REMARKS = _Remarks()
+
+
 class _Group(click.Group):
     """Turns the package's exceptions into one message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        logging.getLogger("evoselfcode").addHandler(_REMARKS)
         try:
             return super().invoke(ctx)
         except EvoselfcodeError as error:

@@ -167,7 +167,7 @@ async def test_all_time_together_counts_when_a_request_is_sent_again() -> None:
     lanes = DirectLanes({})
     async with scripted(reply(), then_close(b""), silence) as server:
         await body_of(lanes, server)
-        assert await ask(lanes, server, timeout=0.05) == Failure("timeout", "no complete reply within 0.05 s")
+        assert await ask(lanes, server, timeout=0.2) == Failure("timeout", "no complete reply within 0.2 s")
         assert len(server.seen) == 3
     await lanes.aclose()
 

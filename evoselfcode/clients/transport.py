@@ -82,7 +82,7 @@ class HttpxLanes:
         request.extensions = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
         try:
             lane = self._idle.pop() if self._idle else self._open(request.url.scheme)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
             return Failure("no_route", f"the proxy cannot be used: {shorten(str(error))}")
         healthy = False
         try:

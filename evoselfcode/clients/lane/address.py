@@ -28,7 +28,9 @@ PROBE_SECONDS = 60
 5 minutes, and a long answer is quiet."""
 
 _PORTS = {"http": 80, "https": 443}
-_UNQUOTED = "/%:@!$&'()*+,;=~-._[]|"
+_IN_QUERY = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"#<>')
+_IN_PATH = "".join(c for c in _IN_QUERY if c not in "?`{}")
+"""What is sent as it stands, as httpx does (the percent-encode sets of https://url.spec.whatwg.org)."""
 
 Found = tuple[int, int, int, str, Any]
 """As ``getaddrinfo`` gives it: family, type, protocol, canonical name, address."""
@@ -68,7 +70,10 @@ def read_url(url: str) -> Url:
     if not parts.hostname:
         raise ValueError("it names no host")
     host, port = _ascii(parts.hostname), _PORTS[parts.scheme] if parts.port is None else parts.port
-    shown = f"[{host}]" if ":" in host else host
+    shown = host
+    if ":" in host:  # the zone of an address of version 6 is this machine's own affair (RFC 6874)
+        host = host.replace("%25", "%", 1)
+        shown = f"[{host.partition('%')[0]}]"
     login = ""
     if parts.username or parts.password:
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -78,8 +83,8 @@ def read_url(url: str) -> Url:
         host=host,
         port=port,
         authority=shown if port == _PORTS[parts.scheme] else f"{shown}:{port}",
-        target=quote(parts.path or "/", safe=_UNQUOTED)
-        + (f"?{quote(parts.query, safe=_UNQUOTED + '?')}" if parts.query else ""),
+        target=quote(parts.path or "/", safe=_IN_PATH)
+        + (f"?{quote(parts.query, safe=_IN_QUERY)}" if parts.query else ""),
         authorization=login,
     )
 
