@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from evoselfcode import __version__
+from evoselfcode import __version__, loops
 from evoselfcode.cli_code import STAGE_B
 from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings
 from evoselfcode.errors import EvoselfcodeError, Interrupted
@@ -83,8 +83,6 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
     At most six requests are sent, and two for each order of raw prompts that an arm prescribes. The exit code is 2 if
     no way of fill-in-the-middle works, or not in such an order.
     """
-    import anyio
-
     from evoselfcode.clients import Findings, OpenAICompletionClient
     from evoselfcode.terminal import findings_table
 
@@ -95,7 +93,7 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
         async with client.connect(n=config.namegen.n) as connection:
             return connection.findings
 
-    findings = anyio.run(look)
+    findings = loops.run(look)
     with standard_output():
         findings_table(findings, config.warnings())
     if any(check.level == "problem" for check in findings.checks):

@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evoselfcode import loops
 from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError, UsageError
 from evoselfcode.terminal import say
 
@@ -51,7 +52,6 @@ def run_in_shell(
     then: Callable[[Summary], None] = lambda summary: None,
 ) -> None:
     """Run a stage with progress, signals and the card at the end; `then` is called when it is complete."""
-    import anyio
 
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
@@ -68,7 +68,7 @@ def run_in_shell(
         with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:
             return await begin(stop=stop, report=shown.update)
 
-    summary = anyio.run(until_signalled, run)
+    summary = loops.run(until_signalled, run)
     with standard_output():
         terminal.card(summary)
     then(summary)
@@ -115,7 +115,6 @@ def with_filters(summary: Summary, *, config: RunConfig, quiet: bool) -> None:
 
 def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | None, again: bool, quiet: bool) -> None:
     """Filter code with progress and signals, and print the card."""
-    import anyio
 
     from evoselfcode.datagen.code.filtering import filter_code
     from evoselfcode.terminal_code import Beat, code_card
@@ -125,7 +124,7 @@ def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | N
         return await filter_code(folders, config, out=out, again=again, stop=stop, progress=beat)
 
     looked = partial(until_signalled, under_way="the functions that are looked at")
-    metrics, folder = anyio.run(looked, run), out or folders[0]
+    metrics, folder = loops.run(looked, run), out or folders[0]
     with standard_output():
         code_card(metrics, folder)
     _with_code_report(folder, metrics["draws"], again=again)
@@ -179,7 +178,6 @@ def report_in_shell(folder: Path) -> None:
 
 def audit_in_shell(corpus: Path, config: RunConfig, out: Path | None) -> None:
     """Audit the filters with a corpus and print what each gate does to it."""
-    import anyio
 
     from evoselfcode.datagen.code.auditing import audit
     from evoselfcode.storage import write_document
@@ -191,7 +189,7 @@ def audit_in_shell(corpus: Path, config: RunConfig, out: Path | None) -> None:
     async def run(stop: Stop) -> dict[str, Any]:
         return await audit(corpus, config, stop)
 
-    made = anyio.run(partial(until_signalled, under_way="the programs that are looked at"), run)
+    made = loops.run(partial(until_signalled, under_way="the programs that are looked at"), run)
     if out is not None:
         write_document(out, made)
     with standard_output():

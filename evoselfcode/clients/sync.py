@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import anyio.from_thread
 
+from evoselfcode.loops import loop_factory
+
 T = TypeVar("T")
 
 
@@ -19,8 +21,9 @@ def run_sync(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     if not _in_a_loop():
         # Not anyio.run: it refuses in a thread of asyncio.to_thread, whose context says that a loop is running.
-        return asyncio.run(function())
-    with anyio.from_thread.start_blocking_portal() as portal:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(function())
+    with anyio.from_thread.start_blocking_portal(backend_options={"loop_factory": loop_factory()}) as portal:
         result: T = portal.call(function)
         return result
 
