@@ -156,7 +156,10 @@ def test_a_connection_whose_request_is_not_out_is_not_used_again() -> None:
 
 
 def test_nobody_asked_and_something_comes() -> None:
-    """A 408 for a connection that was idle. Sabotage: feed the parser all the same."""
+    """A 408 for a connection that was idle, or has never been used. Sabotage: feed the parser all the same."""
+    new = Talk()
+    new.lane.data_received(reply(b"", "408 Request Timeout"))
+    assert new.wire.aborted
     talk = Talk()
     assert isinstance(talk.ask(reply(b"one")), tuple)
     talk.lane.data_received(reply(b"", "408 Request Timeout"))

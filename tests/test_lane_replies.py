@@ -77,7 +77,7 @@ async def test_a_reply_that_is_wrong_is_a_failure_and_ends_its_connection(lanes:
 
 
 async def test_what_comes_behind_a_reply_never_becomes_the_next(lanes: Transport) -> None:
-    """Sabotage: go on in ``data_received`` although nobody asked."""
+    """Two locks: nobody asked, and the reply before was whole. Either one is enough."""
     late = anyio.Event()
 
     async def poisoned(line: Line, seen: Seen) -> None:

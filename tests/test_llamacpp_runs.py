@@ -14,8 +14,8 @@ import pytest
 from llama_server import LlamaServer
 
 from evoselfcode import OpenAICompletionClient, RunConfig, generate_funcnames_fim
-from evoselfcode.clients import transport
-from evoselfcode.clients.transport import HttpxLanes, Reply, Transport
+from evoselfcode.clients.lane.direct import DirectLanes
+from evoselfcode.clients.replies import Reply, Transport
 from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.records import Failure
@@ -167,7 +167,7 @@ class Idle:
     def __init__(self, llama: LlamaServer, portal: anyio.from_thread.BlockingPortal) -> None:
         self._call = Call("GET", llama.url + "/v1/models")
         self._portal = portal
-        self._lanes = HttpxLanes({})
+        self._lanes = DirectLanes({}, keepalive=60.0)  # longer than the server waits: the mistake to survive
         before = _sockets()
         assert isinstance(self.send(), tuple)
         (self._socket,) = _sockets() - before
@@ -192,16 +192,13 @@ def _sockets() -> set[int]:
 @pytest.fixture(scope="module", autouse=True)
 def idle(llama: LlamaServer) -> Iterator[Idle]:
     """Opened before the first test here, so that most of the 5 seconds have passed when the last one wants them."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(transport, "KEEPALIVE_SECONDS", 60.0)  # longer than the server waits: the mistake to survive
     with anyio.from_thread.start_blocking_portal() as portal:
         found = Idle(llama, portal)
-        patch.undo()
         yield found
         found.close()
 
 
 def test_a_connection_that_the_server_closed_for_being_idle_costs_nothing(idle: Idle) -> None:
-    """httpcore looks before it sends, and this test says that it must. Last in this file: see the fixture."""
+    """Its end is seen, or the call is sent again over a new one. Last in this file: see the fixture."""
     idle.wait()
     assert isinstance(idle.send(), tuple)

@@ -17,7 +17,7 @@ import pytest
 from llama_server import LlamaServer
 
 from evoselfcode import OpenAICompletionClient, RunConfig
-from evoselfcode.clients.transport import HttpxLanes
+from evoselfcode.clients.lane.direct import DirectLanes
 from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.errors import FimUnavailable
@@ -98,7 +98,7 @@ async def test_no_fill_in_the_middle_is_said_once_and_l2r_still_runs(smollm2: Ll
 async def test_while_the_model_loads_the_server_is_waited_for(smollm2: LlamaServer) -> None:
     """Refused connections first, then 503 with "Loading model": neither is a failure of a row."""
     second = LlamaServer(WEIGHTS)
-    lanes, kinds = HttpxLanes({}), []
+    lanes, kinds = DirectLanes({}), []
     second.launch()
     try:
         with anyio.fail_after(60):

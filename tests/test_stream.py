@@ -28,7 +28,7 @@ def sockets() -> int:
 
 @pytest.mark.parametrize("how", ["cancel", "break", "raise"])
 async def test_leaving_after_100_rows_leaves_no_task_and_no_socket(how: str) -> None:
-    """Sabotage: do not close the lanes in ``HttpxLanes.aclose``."""
+    """Sabotage: close nothing in ``Pool.aclose``."""
     settings = RunConfig.from_mapping({"api": {"concurrency": 16}, "namegen": {"num_requests": 5000, "n": 4}})
     rows = 0
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from scripted_server import Answer, Line, Seen, reply, scripted, silence, then_close, then_reset
 from transports import ALL, OWN, carrying
 
-from evoselfcode.clients.replies import Reply, Transport, decoded
+from evoselfcode.clients.replies import MAX_REPLY_BYTES, Reply, Transport, decoded
 from evoselfcode.clients.transport import InjectedClient
 from evoselfcode.records import Failure, L2r, Request, Sampling
 from evoselfcode.wire import messages
@@ -176,6 +176,16 @@ async def test_an_address_of_version_six_is_reached_and_named(transport: Transpo
         found = await transport.send(Call("POST", server.url + "/v1", b"{}"), 5)
         assert isinstance(found, tuple), found
         assert server.seen[0].headers["host"] == server.url.removeprefix("http://")
+
+
+async def test_a_reply_may_be_as_large_as_the_cap_and_no_byte_larger(transport: Transport) -> None:
+    """Sabotages: no cap in ``on_body``; ``>=`` there or in ``_read``."""
+    whole = await exchange(transport, reply(bytes(MAX_REPLY_BYTES)))
+    assert isinstance(whole, tuple)
+    assert len(whole[2]) == MAX_REPLY_BYTES
+    found = await exchange(transport, reply(bytes(MAX_REPLY_BYTES + 1)))
+    assert isinstance(found, Failure)
+    assert found.kind == "too_large"
 
 
 async def test_redirects_are_not_followed(transport: Transport) -> None:
