@@ -27,6 +27,7 @@ from evoselfcode.wire.dialect import Call, Dialect
 
 BODY = b'{"choices": []}'
 HEAD = b"HTTP/1.1 200 OK\r\n"
+LAST = b"connection: close\r\n"
 REQUEST = Request(key="k", prompt=L2r("def "), sampling=Sampling(max_new_tokens=1))
 
 
@@ -95,6 +96,8 @@ BAD: dict[str, tuple[Answer, str]] = {
     "half the headers": (then_close(HEAD + b"content-le"), "disconnect"),
     "half the body, closed": (then_close(HEAD + b"content-length: 99\r\n\r\n" + BODY), "disconnect"),
     "half the body, reset": (then_reset(HEAD + b"content-length: 99\r\n\r\n" + BODY), "disconnect"),
+    "half the last body, closed": (then_close(HEAD + LAST + b"content-length: 99\r\n\r\n" + BODY), "disconnect"),
+    "half the last chunks": (then_close(HEAD + LAST + b"transfer-encoding: chunked\r\n\r\nff\r\nab"), "disconnect"),
     "half a chunk": (then_close(HEAD + b"transfer-encoding: chunked\r\n\r\nff\r\nab"), "disconnect"),
     "no last chunk": (then_close(chunked(BODY, end=b"")), "disconnect"),
     "a chunk size that is no number": (then_close(HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n"), "disconnect"),

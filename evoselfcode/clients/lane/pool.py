@@ -93,11 +93,11 @@ class Pool:
         while True:
             new = lane is None
             if lane is None:
-                opened = await self._open(origin, connect, began + seconds - now)
+                opened = await self._open(origin, connect, seconds - (now - began))
                 if isinstance(opened, Failure):
                     return opened
                 lane, now = opened, self._loop.time()
-            asked = lane.ask(request, seconds if now == began else began + seconds - now, now, bodyless=bodyless)
+            asked = lane.ask(request, seconds - (now - began), now, bodyless=bodyless)
             try:
                 found = await asked
             except BaseException:
