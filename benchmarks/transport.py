@@ -223,14 +223,14 @@ def card(found: dict[str, Any], flights: list[int], latency: float) -> str:
         f"CPU microseconds of the client for each request, median [least-most]; replies after {latency * 1000:g} ms",
         "",
         f"{'':32}"
-        + "".join(f"{f'{c} in flight':>22}{'x bare':>8}" for c in flights)
+        + "".join(f"{f'{c} in flight':>26}{'x bare':>8}" for c in flights)
         + f"{'req/s at ' + str(flights[-1]):>16}",
     ]
     for way, runs in found.items():
         line = f"{WAYS[way][0]:32}"
         for flying in flights:
             middle, least, most = runs[flying]["us"]
-            line += f"{f'{middle:,.0f} [{least:,.0f}-{most:,.0f}]':>22}{middle / found['bare'][flying]['us'][0]:>8.1f}"
+            line += f"{f'{middle:,.0f} [{least:,.0f}-{most:,.0f}]':>26}{middle / found['bare'][flying]['us'][0]:>8.1f}"
         lines.append(line + f"{runs[flights[-1]]['per_s'][0]:>16,.0f}")
     flat = found["direct"][flights[-1]]["us"][0] / found["direct"][flights[0]]["us"][0]
     return "\n".join([*lines, "", f"direct lane, {flights[-1]} in flight over {flights[0]}: {flat:.2f} x the CPU"])

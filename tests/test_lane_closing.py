@@ -112,6 +112,32 @@ async def test_a_connection_that_nobody_uses_is_closed_by_itself() -> None:
         await lanes.aclose()
 
 
+async def test_when_the_close_returns_the_sockets_are_closed() -> None:
+    """Sabotage: do not wait for ``_gone``."""
+    async with scripted(reply()) as server:
+        lanes = DirectLanes({})
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(lanes.send, Call("GET", server.url), 5)
+        before = sockets()
+        await lanes.aclose()
+        assert sockets() <= before - server.accepted
+
+
+async def test_a_connection_that_was_closed_a_moment_ago_is_not_used() -> None:
+    """The event loop tells of it in its next round. Sabotage: drop ``lane.closed`` in ``_kept``."""
+    async with no_socket_left(), scripted(reply()) as server:
+        lanes = Pool()
+        port = int(server.url.rpartition(":")[2])
+        origin, request = lanes.origin("127.0.0.1", port, tls=False), b"GET / HTTP/1.1\r\n\r\n"
+        assert isinstance(await lanes.exchange(origin, request, 5), tuple)
+        (lane,) = origin.idle
+        lane.close()
+        assert isinstance(await lanes.exchange(origin, request, 5, again=False), tuple)
+        assert server.accepted == 2
+        await lanes.aclose()
+
+
 async def test_a_connection_is_opened_anew_after_some_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """New servers behind one name get their share. Sabotage: drop ``lane.until`` in ``_free``."""
     monkeypatch.setattr(pool, "LIFE_SECONDS", (0.0, 1.0))
