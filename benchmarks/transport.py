@@ -40,7 +40,7 @@ HEADERS = {
     "user-agent": "evoselfcode", "authorization": "Bearer key",
 }  # fmt: skip
 SECONDS, MOST = 1.5, 20_000
-"""A measurement ends after this time or this many requests, but not before each connection has carried one."""
+"""A measurement ends after this time (and six latencies) or this many requests, when each task has sent one."""
 
 Send = Callable[[], Awaitable[Any]]
 
@@ -63,24 +63,25 @@ class Bare(asyncio.Protocol):
                 self.transport.write(self.request)
 
 
-async def bare(port: int, flying: int) -> dict[str, float]:
+async def bare(port: int, flying: int, seconds: float) -> dict[str, float]:
     """Run the bare loop: a round to warm up, then the measurement, over the same connections."""
     lines = {"host": f"127.0.0.1:{port}", **HEADERS, "content-length": len(BODY)}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     request = f"POST /v1/completions HTTP/1.1\r\n{head}\r\n".encode() + BODY
-    loop, count, most = asyncio.get_running_loop(), 0, 0
+    loop, count, most, end = asyncio.get_running_loop(), 0, 0, 0.0
     done = asyncio.Event()
 
     def counted() -> bool:
         nonlocal count
         count += 1
-        if count >= most:
+        late = time.perf_counter() > end
+        if count >= most or late:
             done.set()
-        return count > most - flying
+        return count > most - flying or late
 
     made = [(await loop.create_connection(lambda: Bare(request, counted), "127.0.0.1", port))[1] for _ in range(flying)]
     for rounds in (flying, MOST):
-        count, most, clock = 0, rounds, Clock()
+        count, most, end, clock = 0, rounds, time.perf_counter() + seconds, Clock()
         done.clear()
         for protocol in made:
             protocol.transport.write(request)
@@ -149,13 +150,13 @@ async def opened(way: str, url: str, flying: int) -> AsyncIterator[Send]:
             yield ask
 
 
-async def measure(way: str, port: int, flying: int) -> dict[str, float]:
+async def measure(way: str, port: int, flying: int, seconds: float) -> dict[str, float]:
     """Send from as many tasks as there are to be requests in flight."""
     if way == "bare":
-        return await bare(port, flying)
+        return await bare(port, flying, seconds)
     async with opened(way, f"http://127.0.0.1:{port}/v1/completions", flying) as send:
         await asyncio.gather(*(send() for _ in range(flying)))
-        count, end, clock = 0, time.perf_counter() + SECONDS, Clock()
+        count, end, clock = 0, time.perf_counter() + seconds, Clock()
 
         async def worker() -> None:
             nonlocal count
@@ -184,8 +185,8 @@ WAYS: dict[str, tuple[str, str]] = {
 """Name, what it is, and the package that it needs."""
 
 
-def ask_child(way: str, port: int, flying: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--measure", way, str(port), str(flying)]
+def ask_child(way: str, port: int, flying: int, seconds: float) -> dict[str, float]:
+    command = [sys.executable, __file__, "--measure", way, str(port), str(flying), str(seconds)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
     if not done.stdout:  # pyreqwest's threads now and then abort the process when it has said all and ends
@@ -202,7 +203,7 @@ def measure_all(ways: list[str], flights: list[int], rounds: int, latency: float
         for _ in range(rounds):
             for flying in flights:
                 for way in ways:
-                    found[way][flying].append(ask_child(way, port, flying))
+                    found[way][flying].append(ask_child(way, port, flying, SECONDS + 6 * latency))
         assert server.stdin is not None
         server.stdin.close()
     return {
@@ -242,19 +243,21 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256, 1024], help="requests in flight")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that the server takes")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="what is measured")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if options.measure is not None:
         os.sched_setaffinity(0, {cores[0]})
-        way, port, flying = options.measure
+        way, port, flying, seconds = options.measure
         if way.endswith("_uvloop"):
             import uvloop
 
             asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        return print(json.dumps(asyncio.run(measure(way.removesuffix("_uvloop"), int(port), int(flying)))))
+        return print(
+            json.dumps(asyncio.run(measure(way.removesuffix("_uvloop"), int(port), int(flying), float(seconds))))
+        )
     ways = [way for way in options.ways if not WAYS[way][1] or find_spec(WAYS[way][1])]
     before = os.getloadavg()[0]
     found = measure_all(ways, options.in_flight, options.rounds, options.latency)

@@ -95,7 +95,8 @@ async def test_time_to_connect_is_short_although_an_answer_may_take_long() -> No
         closing(socket.create_connection(deaf.getsockname())),
     ):
         lanes = Pool()
-        found = await lanes.exchange(lanes.origin(*deaf.getsockname(), tls=False), b"", 60, connect=0.02)
+        with anyio.fail_after(5):
+            found = await lanes.exchange(lanes.origin(*deaf.getsockname(), tls=False), b"", 60, connect=0.02)
         assert found == Failure("connect", "no connection within 0.02 s")
         await lanes.aclose()
 

@@ -82,7 +82,7 @@ async def test_what_no_proxy_lists_is_reached_directly(
 
 @pytest.mark.parametrize("kind", ["direct", "httpx"])
 async def test_lanes_that_were_told_no_proxy_use_none(kind: str, environment: pytest.MonkeyPatch) -> None:
-    """A proxy is chosen in one place. Sabotage: ``trust_env=True`` in ``HttpxLanes``."""
+    """A proxy is chosen in one place. Sabotage: send through ``httpx.AsyncClient()``."""
     async with scripted(reply(b"trapped")) as proxy, scripted(reply(b"directly")) as server:
         for name in NAMES[:3]:
             environment.setenv(name, proxy.url)
