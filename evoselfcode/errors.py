@@ -6,6 +6,7 @@ EvoselfcodeError                    1   something this package reports on purpos
 │   ├── ConfigError                 2   a configuration file, a ``--set`` or an environment variable
 │   ├── PromptError                 2   a prompt that this server or model family cannot take
 │   ├── FimUnavailable              2   no way found to do fill-in-the-middle on this server
+│   ├── ScoresUnavailable           2   no way found to get the log-probabilities of a given text from this server
 │   └── RunMismatch                 2   the output folder holds a run with another configuration
 ├── EndpointError                   6   the endpoint's
 │   ├── EndpointRefused             2   it answered, and refuses every request alike: key, model, URL
@@ -70,6 +71,10 @@ class PromptError(UsageError):
 
 class FimUnavailable(UsageError):
     """No way was found to do fill-in-the-middle on this server."""
+
+
+class ScoresUnavailable(UsageError):
+    """No way was found to get the log-probabilities of a given text from this server."""
 
 
 class RunMismatch(UsageError):

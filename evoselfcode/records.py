@@ -1,7 +1,7 @@
 """The nouns: frozen records that one room hands to the next.
 
 This file decides what a request, a completion, a failure, an outcome, a candidate and a verdict *are*.
-It refuses to know how any of them is made, sent, judged or stored: it imports nothing of the package.
+It refuses to know how any of them is made, sent, judged or stored.
 
 ```
 Request ──▶ Completion | Failure ──▶ Outcome ──▶ Candidate ──▶ Verdict
@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import msgspec
+
+from evoselfcode.spans import Span
 
 Order = Literal["PSM", "SPM"]
 """The order of a raw fill-in-the-middle prompt: prefix, suffix, middle; or suffix, prefix, middle."""
@@ -36,6 +38,7 @@ FailureKind = Literal[
     "timeout",  # the attempt's deadline passed
     "bad_reply",  # a 200 whose body is not a completion
     "too_large",  # the reply passed the byte cap
+    "unaligned",  # the tokens of a reply are not the text that was to be scored, or where it begins is not sure
 ]
 """What went wrong with one attempt, in one word; :mod:`evoselfcode.wire.retry` says what each word leads to."""
 
@@ -60,7 +63,26 @@ class L2r(msgspec.Struct, frozen=True, tag_field="mode", tag="L2R"):
     prompt: str
 
 
+class Given(msgspec.Struct, frozen=True, tag_field="mode", tag="GIVEN", omit_defaults=True):
+    """Ask how probable `text` is after `before`, token by token; nothing is drawn.
+
+    The completion has one choice whose text is `text`, cut into the server's tokens: joined, they are `text` again. A
+    piece without a log-probability belongs to no token that begins in `text`, or is the first of all, which no server
+    has a number for.
+
+    Attributes:
+        text: What is scored.
+        before: Text before it; `text` begins the document if it is empty.
+        suffix: Text after it: `text` is then the middle of a fill-in-the-middle prompt; ``None`` for left-to-right.
+    """
+
+    text: str
+    before: str = ""
+    suffix: str | None = None
+
+
 Prompt = Fim | L2r
+"""What something is drawn for."""
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +94,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
         temperature: 0 is greedy.
         top_p: Nucleus mass in (0, 1].
         stop: Strings that end a choice; they are not part of its text.
-        seed: Servers that draw ``n`` choices give choice *i* the seed ``seed + i``, so two requests whose
-            seeds are closer than ``n`` repeat each other's draws: space seeds by ``n`` or more.
+        seed: Servers draw choice *i* with ``seed + i``: requests whose seeds are closer than ``n`` repeat draws.
         logprobs: How many alternatives to report per token; 0 reports only the drawn token.
     """
 
@@ -116,21 +137,29 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         number: Position in the plan, counted from 0; only for reading and sorting.
         topic: What it asks about, where the arm has topics.
         task: The function it is about, in Stage B.
+        row: What the journal calls the row of a file that it is about, in stages that look at written code.
     """
 
     key: str
-    prompt: Prompt
+    prompt: Prompt | Given
     sampling: Sampling
     stage: str = ""
     arm: str = ""
     number: int = 0
     topic: str | None = None
     task: Task | None = None
+    row: str | None = None
 
     @property
     def before(self) -> str:
         """The text before the cursor."""
-        return self.prompt.prefix if isinstance(self.prompt, Fim) else self.prompt.prompt
+        match self.prompt:
+            case Fim(prefix):
+                return prefix
+            case L2r(prompt):
+                return prompt
+            case Given(_, before):
+                return before
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -141,12 +170,16 @@ class Choice(msgspec.Struct, frozen=True):
         finish_reason: ``stop``, ``length``, or what else the server says; ``None`` if it says nothing.
         tokens: The token strings, where the server reports them.
         logprobs: Natural-log probability of each token; ``None`` where the server gives none for it.
+        mean_logprob: Of a text that was given: the mean over its tokens in nats, where a server tells nothing else.
+        alternatives: In the place of each token the likeliest tokens and their log-probabilities, where asked for.
     """
 
     text: str
     finish_reason: str | None = None
     tokens: tuple[str, ...] | None = None
     logprobs: tuple[float | None, ...] | None = None
+    mean_logprob: float | None = None
+    alternatives: tuple[dict[str, float], ...] | None = None
 
     @property
     def logprob(self) -> float | None:
@@ -162,8 +195,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     Attributes:
         prompt_tokens: Tokens of the prompt, counted once whatever ``n``.
-        completion_tokens: Tokens of all choices together; an estimate where the server counts one choice only
-            (:attr:`evoselfcode.wire.dialect.Dialect.usage_of_one_choice`).
+        completion_tokens: Tokens of all choices together; an estimate where the server counts one choice only.
     """
 
     prompt_tokens: int | None = None
@@ -229,6 +261,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         finish_reason: Why the choice ended.
         logprob: Sum of its token log-probabilities in nats, where the server gives them.
         begun: How much of `text` the prompt had written before the choice began.
+        parts: Of a text that was scored: the numbers of its parts, by name.
     """
 
     arm: str
@@ -239,6 +272,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None
     logprob: float | None = None
     begun: str = ""
+    parts: dict[str, Span] | None = None
 
     @classmethod
     def of(cls, request: Request, index: int, choice: Choice, text: str, begun: str = "") -> Self:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from llama_server import LlamaServer
 
 from evoselfcode.clients import Findings, OpenAICompletionClient
-from evoselfcode.errors import EndpointRefused
-from evoselfcode.records import Completion, Failure, Fim, L2r, Prompt, Request, Sampling
+from evoselfcode.errors import EndpointRefused, ScoresUnavailable
+from evoselfcode.records import Completion, Failure, Fim, Given, L2r, Prompt, Request, Sampling
 from evoselfcode.wire.dialect import Dialect
 
 BEFORE = "This is an algorithm function.\n\ndef "
@@ -22,7 +23,9 @@ L2R = L2r(BEFORE.rstrip())
 DIALECT = Dialect(server="llamacpp", model="evo-tiny", fim="infill")
 
 
-async def send(llama: LlamaServer, prompt: Prompt, dialect: Dialect = DIALECT, **how: Any) -> Completion | Failure:
+async def send(
+    llama: LlamaServer, prompt: Prompt | Given, dialect: Dialect = DIALECT, **how: Any
+) -> Completion | Failure:
     client = OpenAICompletionClient(llama.url, "evo-tiny")
     client.use(Findings(dialect, (), 1))
     sampling = Sampling(**{"max_new_tokens": 8, "temperature": 0.0, **how})
@@ -141,6 +144,48 @@ async def test_auto_lands_on_infill_and_says_that_suffix_is_ignored(llama: Llama
     said = {check.name: check for check in findings.checks}
     assert "silently ignored" in said["FIM by suffix"].found
     assert said["n"].level == "ok"
+
+
+async def test_scores_are_refused_in_words(llama: LlamaServer) -> None:
+    """Sabotage: take llama.cpp out of ``_CANNOT``: it is then asked, and found out."""
+    async with OpenAICompletionClient(llama.url, "evo-tiny").connect(scores=True) as connection:
+        assert connection.findings.requests <= 6
+        with pytest.raises(ScoresUnavailable, match="ignores echo and gives the numbers"):
+            connection.findings.require_scores()
+
+
+@pytest.mark.parametrize("mode", ["prompt_logprobs", "echo", "echo_one"])
+async def test_what_it_says_of_a_given_text_is_not_believed(llama: LlamaServer, mode: Any) -> None:
+    """Nothing is refused: it answers 200 with the numbers of what it generates (llama.cpp#27174).
+
+    Sabotage: in ``scoring.read``, do not lay the tokens on the text.
+    """
+    reply = await send(llama, Given("x = 1\n", BEFORE), Dialect(server="unknown", model="evo-tiny", score=mode))
+    assert isinstance(reply, Failure)
+    assert (reply.kind, reply.status) == (("unsupported" if mode == "prompt_logprobs" else "unaligned"), 200)
+
+
+async def test_behind_another_name_it_is_found_out(llama: LlamaServer) -> None:
+    """A proxy hides who it is. Sabotage: in ``_numbers``, believe every number."""
+    asked = 0
+
+    async def hidden(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        if request.url.path == "/v1/models":
+            return httpx.Response(200, json={"data": [{"id": "evo-tiny", "owned_by": "proxy"}]})
+        async with httpx.AsyncClient(trust_env=False) as forward:
+            reply = await forward.post(str(request.url), content=request.content, timeout=60)
+        return httpx.Response(reply.status_code, content=reply.content)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(hidden)) as http:
+        client = OpenAICompletionClient(llama.url, "evo-tiny", http_client=http)
+        async with client.connect(n=1, scores=True) as connection:
+            findings = connection.findings
+    assert findings.dialect.server == "unknown"
+    assert findings.requests == asked
+    with pytest.raises(ScoresUnavailable, match="are not the text that was sent"):
+        findings.require_scores()
 
 
 async def test_more_choices_than_slots_are_asked_for_one_by_one(llama: LlamaServer) -> None:

@@ -90,6 +90,14 @@ RECORDED = {
         {"index": 0, "message": {"content": "sort"}, "finish_reason": "model_length"},
         Choice("sort", "length"),
     ),
+    "vllm, thoughts took all tokens": (
+        {"index": 0, "message": {"content": None, "reasoning_content": "Okay, so"}, "finish_reason": "length"},
+        Choice("", "length"),
+    ),
+    "vllm, thoughts by their later name": (
+        {"index": 0, "message": {"content": None, "reasoning": "Okay, so"}, "finish_reason": "length"},
+        Choice("", "length"),
+    ),
     "localai, no logprobs key": ({"index": 0, "text": "sort", "finish_reason": "stop"}, Choice("sort", "stop")),
     "tabby": (_text(eos_reason="stop_string"), Choice("sort_list", "stop")),
     "openai, filtered": (_text(ending="content_filter"), Choice("sort_list", "content_filter")),

@@ -16,8 +16,8 @@ import anyio
 from evoselfcode.clients.findings import Ask, AskModels, Findings, Wish
 from evoselfcode.clients.probe import preflight
 from evoselfcode.errors import PromptError
-from evoselfcode.records import Completion, Failure, Fim, Prompt, Request, Sampling
-from evoselfcode.wire import messages, retry, sentinels, servers
+from evoselfcode.records import Completion, Failure, Fim, Given, Prompt, Request, Sampling
+from evoselfcode.wire import messages, retry, scoring, sentinels, servers
 from evoselfcode.wire.dialect import Call, Dialect, Endpoint
 from evoselfcode.wire.failures import classify
 
@@ -29,6 +29,10 @@ REMEMBERED_TEXTS = 1024
 
 PREFLIGHT_ATTEMPTS = 3
 """Attempts of each question of a preflight: a passing 500 must not pass for a server's nature."""
+
+SCORING_ATTEMPTS = 2
+"""Attempts of a question about a given text: a connection that was closed for being idle is opened anew, and a server
+that breaks when it is asked for its prompt's log-probabilities (vLLM, out of memory) is not broken again and again."""
 
 PREFLIGHT_PATIENCE = 30.0
 """Seconds that each question of a preflight may wait in all for a server that is busy or loading."""
@@ -74,8 +78,12 @@ class Connection:
         return await self._send(request, self.dialect)
 
     async def _send(self, request: Request, dialect: Dialect) -> Completion | Failure:
+        prompt, ids = request.prompt, None
+        if isinstance(prompt, Given) and (why := scoring.why_not(prompt, dialect)):
+            return Failure("unsupported", why)
         try:
-            ids = await self._prompt_ids(request.prompt, dialect)
+            if not isinstance(prompt, Given):
+                ids = await self._prompt_ids(prompt, dialect)
             if isinstance(ids, Failure):
                 return ids
             call = messages.call(request, dialect, self._where, ids=ids)
@@ -147,13 +155,16 @@ class Connection:
                     case AskModels():
                         answer = await self._patiently(self.list_models)
                     case Ask(request, dialect):
-                        answer = await self._patiently(partial(self._send, request, dialect))
+                        most = SCORING_ATTEMPTS if isinstance(request.prompt, Given) else PREFLIGHT_ATTEMPTS
+                        answer = await self._patiently(partial(self._send, request, dialect), most)
                 step = steps.send(answer)
         except StopIteration as ended:
             self.findings = ended.value
         return self.findings
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer | Failure:
+    async def _patiently(
+        self, attempt: Callable[[], Awaitable[Answer]], most: int = PREFLIGHT_ATTEMPTS
+    ) -> Answer | Failure:
         """Attempt until the server is neither busy nor loading nor stumbles. Cancelled: waits no longer.
 
         A refused connection is not waited for: most often the address is wrong, and a run has not begun. Nor is a
@@ -172,9 +183,7 @@ class Connection:
             await self._sleep(wait.seconds)
             return True
 
-        steps = retry.attempts(
-            max_attempts=PREFLIGHT_ATTEMPTS, random=Random("preflight"), outage_limit=PREFLIGHT_PATIENCE
-        )
+        steps = retry.attempts(max_attempts=most, random=Random("preflight"), outage_limit=PREFLIGHT_PATIENCE)
         await retry.drive(steps, once, pause)
         return last[0]
 

@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from evoselfcode.errors import EndpointDown, EndpointRefused, FimUnavailable
-from evoselfcode.records import Completion, Failure, Fim, L2r, Order, Request, Sampling
+from evoselfcode.errors import EndpointDown, EndpointRefused, FimUnavailable, ScoresUnavailable
+from evoselfcode.records import Completion, Failure, Fim, Given, L2r, Order, Request, Sampling
 from evoselfcode.wire.dialect import Dialect, FimMode
 from evoselfcode.wire.failures import shorten
 from evoselfcode.wire.retry import HINTS
@@ -20,7 +20,7 @@ from evoselfcode.wire.servers import Models
 
 MAX_REQUESTS = 6
 """Most requests of one preflight, so that it may run at the start of every job; two more for each order of raw prompts
-that an arm prescribes."""
+that an arm prescribes, and some more where scores are asked for (:mod:`evoselfcode.clients.probe_scores`)."""
 
 PREFIX = "import math\nimport os\n\nvalue = "
 """What every question of the preflight begins with."""
@@ -104,6 +104,38 @@ class Findings(msgspec.Struct, frozen=True):
             hint=f'build the client from the configuration, or with fim_orders=("{order}",)',
         )
 
+    @property
+    def looked_at_scores(self) -> bool:
+        """Whether it was found out how a given text is scored, or that it cannot be."""
+        return self.dialect.score != "none" or any(check.name == SCORES for check in self.checks)
+
+    def require_scores(self, *, fim: bool = False) -> None:
+        """Refuse to go on if the server gives no log-probabilities of a given text.
+
+        Args:
+            fim: Whether middles of fill-in-the-middle prompts are to be scored too.
+
+        Raises:
+            ScoresUnavailable: With what was tried, and what to do.
+        """
+        if self.dialect.score != "none" and (self.dialect.score_family is not None or not fim):
+            return
+        told = {check.name: check for check in self.checks}
+        verdict = told.get(MIDDLE_SCORES if self.dialect.score != "none" else SCORES)
+        if verdict is None:
+            hint = "open the connection with connect(scores=True)"
+            raise ScoresUnavailable("the server was not asked for the log-probabilities of a given text", hint=hint)
+        tried = [f"\n  {name}: {check.found}" for name, check in told.items() if name.startswith(f"{SCORES} by")]
+        whole = verdict.found + ("" if verdict.name == MIDDLE_SCORES else "".join(tried))
+        raise ScoresUnavailable(whole, hint=verdict.hint or None)
+
+
+SCORES = "scores"
+"""The check that says how a given text is scored."""
+
+MIDDLE_SCORES = "scores of middles"
+"""The check that says whether the middle of a fill-in-the-middle prompt is."""
+
 
 def raw_check(order: Order) -> str:
     """Name the check of raw prompts in one order."""
@@ -123,6 +155,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         suffix_key: Chat field of the suffix.
         orders: Orders of raw prompts that arms prescribe; each is tried by itself.
         n: Choices per request that the run will ask for.
+        scores: Whether given texts are to be scored.
+        chat: Whether left-to-right prompts are messages of a user, for a chat model to answer.
     """
 
     base_url: str
@@ -134,6 +168,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     suffix_key: str = "suffix"
     orders: tuple[Order, ...] = ()
     n: int = 4
+    scores: bool = False
+    chat: bool = False
 
 
 class AskModels(msgspec.Struct, frozen=True):
@@ -176,7 +212,7 @@ class Book:
         return MAX_REQUESTS - self.requests
 
 
-def ask(book: Book, dialect: Dialect, prompt: Fim | L2r, sampling: Sampling) -> Steps[Completion | Failure]:
+def ask(book: Book, dialect: Dialect, prompt: Fim | L2r | Given, sampling: Sampling) -> Steps[Completion | Failure]:
     """Send one request; end the preflight where no other request can do better.
 
     Raises:

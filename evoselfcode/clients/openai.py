@@ -63,6 +63,8 @@ class OpenAICompletionClient:
         fim_orders: Orders of raw sentinel prompts (``PSM``, ``SPM``) that will be asked for; the preflight tries each.
         timeout: Seconds for one attempt; ``None`` allows 120 s and a tenth of a second per new token.
         max_attempts: Attempts of one library call.
+        chat: Ask left-to-right by ``/v1/chat/completions``, the prompt being one message of the user: a chat model
+            answers it.
         http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
             event loop it is used in.
 
@@ -84,6 +86,7 @@ class OpenAICompletionClient:
         fim_orders: Sequence[Order] = (),
         timeout: float | None = None,
         max_attempts: int = 5,
+        chat: bool = False,
         http_client: Any = None,
     ) -> None:
         self._wish = Wish(
@@ -95,6 +98,7 @@ class OpenAICompletionClient:
             prefix_key=prefix_key,
             suffix_key=suffix_key,
             orders=tuple(fim_orders),
+            chat=chat,
         )
         self._api_key = checked_key(api_key)
         self._timeout = timeout
@@ -137,17 +141,18 @@ class OpenAICompletionClient:
         self._sharing.remember(findings)
 
     @asynccontextmanager
-    async def connect(self, *, n: int = 4) -> AsyncIterator[Connection]:
+    async def connect(self, *, n: int = 4, scores: bool = False) -> AsyncIterator[Connection]:
         """Open a connection, run the preflight if none was run yet, and close the connection at the end.
 
         Args:
             n: Choices per request that will be asked for; the preflight asks for as many.
+            scores: Whether given texts will be scored; the preflight finds out how, with some more requests.
 
         Raises:
             EndpointDown: Nothing answers.
             EndpointRefused: The server will refuse every request.
         """
-        connection = await self._sharing.enter(n)
+        connection = await self._sharing.enter(n, scores=scores)
         try:
             yield connection
         finally:

@@ -25,10 +25,11 @@ from evoselfcode.clients.findings import (
 )
 from evoselfcode.clients.probe_fim import fill_in_the_middle
 from evoselfcode.clients.probe_orders import raw_orders
+from evoselfcode.clients.probe_scores import given_texts
 from evoselfcode.errors import EndpointDown, EndpointRefused, UsageError
 from evoselfcode.records import Completion, Failure, L2r
 from evoselfcode.wire import sentinels, servers
-from evoselfcode.wire.dialect import Dialect
+from evoselfcode.wire.dialect import Dialect, L2rMode
 
 
 def preflight(wish: Wish) -> Steps[Findings]:
@@ -51,7 +52,13 @@ def preflight(wish: Wish) -> Steps[Findings]:
     named = dialect.family  # a way without sentinels forgets it
     dialect = yield from fill_in_the_middle(wish, dialect, baseline, book)
     dialect = yield from raw_orders(wish, dialect, named, book)
+    if wish.scores:
+        dialect = yield from given_texts(dialect, named, book)
     return Findings(dialect, tuple(book.checks), book.requests)
+
+
+_PLAIN: dict[str, L2rMode] = {"ollama": "ollama", "mistral": "vendor"}
+"""How servers without ``/v1/completions``, or whose puts prompts into a chat template, are asked left-to-right."""
 
 
 def _first_guess(wish: Wish, listed: servers.Models | Completion | Failure, book: Book) -> Dialect:
@@ -75,7 +82,7 @@ def _first_guess(wish: Wish, listed: servers.Models | Completion | Failure, book
         context_tokens=context,
         prefix_key=wish.prefix_key,
         suffix_key=wish.suffix_key,
-        l2r="ollama" if server == "ollama" else "vendor" if server == "mistral" else "completions",
+        l2r="chat" if wish.chat else _PLAIN.get(server, "completions"),
         blank_suffix=server == "sglang",
         fim="none",
         family=family,
@@ -130,6 +137,10 @@ def _named(model: str, listed: servers.Models) -> str:
 _NO_API = "check api.base_url: what answers there is no completions API (a web page, a proxy?); nothing was written"
 
 
+_COMPLETIONS_API = "check api.base_url; it should usually end in /v1, and the server must offer /v1/completions"
+_CHAT_API = "check the address; it should usually end in /v1, and the server must offer /v1/chat/completions"
+
+
 class _Extras(msgspec.Struct, frozen=True):
     """What the left-to-right canary asks for besides a text.
 
@@ -162,7 +173,7 @@ def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str,
         if fewer is None:
             raise EndpointRefused(
                 f"the server refuses a plain completion{reply.http}: {reply.message}",
-                hint="check api.base_url; it should usually end in /v1, and the server must offer /v1/completions",
+                hint=_CHAT_API if wish.chat else _COMPLETIONS_API,
             )
         extras = fewer
     first = reply.choices[0]
@@ -171,7 +182,7 @@ def _left_to_right(wish: Wish, dialect: Dialect, book: Book) -> Steps[tuple[str,
     dialect = _learn_logprobs(extras, reply, dialect, book)
     if any("\n" in choice.text for choice in reply.choices):
         book.add("stop", "warning", "stop strings are not honoured; texts are cut by the parser")
-    if reads_like_chat(first.text):
+    if reads_like_chat(first.text) and not wish.chat:
         book.add(
             "raw prompt",
             "warning",

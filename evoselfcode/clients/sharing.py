@@ -19,10 +19,15 @@ from evoselfcode.finishing import finished
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What a preflight found when it asked for `n` choices."""
+    """What a preflight found when it asked for `n` choices, and for scores or not."""
 
     findings: Findings
     n: int
+
+    def serves(self, n: int, *, scores: bool) -> bool:
+        """Say whether nobody who asks for this needs another preflight."""
+        enough = self.n >= n or self.findings.dialect.max_n is not None
+        return enough and (self.findings.looked_at_scores or not scores)
 
 
 class _Open(msgspec.Struct, eq=False):
@@ -62,8 +67,8 @@ class Sharing:
         """Take over what an earlier preflight found."""
         self._known = _Known(findings, sys.maxsize)
 
-    async def enter(self, n: int) -> Connection:
-        """Return this event loop's connection, ready to ask for `n` choices; pair it with :meth:`leave`.
+    async def enter(self, n: int, *, scores: bool = False) -> Connection:
+        """Return this event loop's connection, ready to ask for `n` choices, or for scores; pair it with :meth:`leave`.
 
         Cancelled, or the preflight failed: nothing was entered.
         """
@@ -73,7 +78,7 @@ class Sharing:
             opened = self._open[loop] = _Open(self._dial())
         opened.users += 1
         try:
-            await self._look(opened, n)
+            await self._look(opened, n, scores=scores)
         except BaseException:
             await self.leave()
             raise
@@ -88,8 +93,8 @@ class Sharing:
             del self._open[loop]
             await finished(opened.connection.aclose())
 
-    async def _look(self, opened: _Open, n: int) -> None:
-        """Run the preflight unless one asked for as many choices; who comes meanwhile shares its result.
+    async def _look(self, opened: _Open, n: int, *, scores: bool) -> None:
+        """Run the preflight unless one asked for as much; who comes meanwhile shares its result.
 
         Cancelled: nothing is remembered, and the next in the queue runs it.
         """
@@ -98,9 +103,12 @@ class Sharing:
             if waited and opened.failure is not None:
                 raise opened.failure
             known = self._known
-            if known is None or (known.n < n and known.findings.dialect.max_n is None):
+            if known is None or not known.serves(n, scores=scores):
+                wish = msgspec.structs.replace(
+                    self._wish, n=n, scores=scores or (known is not None and known.findings.looked_at_scores)
+                )
                 try:
-                    known = _Known(await opened.connection.probe(msgspec.structs.replace(self._wish, n=n)), n)
+                    known = _Known(await opened.connection.probe(wish), n)
                 except EvoselfcodeError as error:
                     opened.failure = error
                     raise

@@ -122,8 +122,10 @@ def _completions(body: CompletionBody, policy: SuffixPolicy) -> dict[str, Any]:
         body.suffix = None
     sampling, texts = body.sampling(), body.prompts()
     prompts = [as_prompt(text, body.suffix) for text in texts]
-    if body.echo and any(isinstance(prompt, Fim) for prompt in prompts):
-        raise Refused("echo is not supported with fill-in-the-middle", param="echo")
+    for field, wanted in (("echo", body.echo), ("prompt_logprobs", body.prompt_logprobs is not None)):
+        if wanted and any(isinstance(prompt, Fim) for prompt in prompts):
+            told = "the embedded model has no number for one token of a middle"
+            raise Refused(f"{field} is not supported with fill-in-the-middle: {told}", param=field)
     model = EmbeddedModel.load()
     for prompt in prompts:
         check_length(model, prompt, sampling.max_new_tokens)
@@ -139,6 +141,7 @@ def _completions(body: CompletionBody, policy: SuffixPolicy) -> dict[str, Any]:
                 "logprobs": _legacy(model, scored, sampling.logprobs),
                 "finish_reason": draft.finish,
                 "stop_reason": draft.stop,
+                **_prompt_logprobs(model, text, body.prompt_logprobs),
             })  # fmt: skip
             drawn += draft.drawn
     return {"object": "text_completion", "choices": choices, "usage": _usage(model, prompts, drawn)}
@@ -199,6 +202,27 @@ def _legacy(model: EmbeddedModel, scored: list[_Scored], count: int | None) -> d
         "top_logprobs": [{**_alternatives(model, context, count), token: lp} for token, lp, context in scored],
         "text_offset": offsets[:-1],
     }
+
+
+def _prompt_logprobs(model: EmbeddedModel, text: str, count: int | None) -> dict[str, Any]:
+    """Write the prompt's log-probabilities as vLLM does: nothing for the first token, then one object for each, by id.
+
+    With a `count` the likeliest tokens stand beside the token itself, which is the last there, unless it is one of
+    them. Only these have a rank; all unknown words of a kind share an id, and at most one of them is in an object.
+    """
+    if count is None:
+        return {}
+    listed: list[dict[str, Any] | None] = []
+    for token, logprob, context in model.charged(text):
+        likely = list(_alternatives(model, context, count).items())
+        ranks = {name: rank for rank, (name, _) in enumerate(likely, 1)}
+        entries = {**dict(likely), token: logprob}
+        ids = [model.number(context, name) for name in entries]
+        listed.append({
+            str(number): {"logprob": value, "rank": ranks.get(name), "decoded_token": name}
+            for number, (name, value) in zip(ids, entries.items(), strict=True)
+        })  # fmt: skip
+    return {"prompt_logprobs": [None, *listed[1:]]}
 
 
 def _content(model: EmbeddedModel, draft: Draft, sampling: Sampling) -> dict[str, Any] | None:

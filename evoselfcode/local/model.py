@@ -11,10 +11,10 @@ from random import Random
 from threading import Lock
 
 from evoselfcode.local.corpus import read_corpus
-from evoselfcode.local.language import Language
+from evoselfcode.local.language import END, SPELL, Language
 from evoselfcode.local.lexer import Token, lex
 from evoselfcode.local.sampler import Draft, Seam, fill, write
-from evoselfcode.local.store import DEPTH, load_index
+from evoselfcode.local.store import DEPTH, NOVEL, load_index
 from evoselfcode.records import Choice, Completion, Fim, Prompt, Sampling, Usage
 
 MODEL_ID = "evoselfcode-ngram"
@@ -117,7 +117,15 @@ class EmbeddedModel:
 
     def tokenize(self, text: str) -> list[int]:
         """Return the number of every token of `text`; all unknown tokens of one kind share a number."""
-        return [ord(code) - ord(self._language.START) for code in self._language.encode(lex(text))]
+        return [self._number(code) for code in self._language.encode(lex(text))]
+
+    def number(self, context: str, token: str) -> int:
+        """Return the number of one token after a context of :meth:`charged`, or of an event of :meth:`likeliest`."""
+        events = {SPELL: NOVEL, END: self._language.START}
+        return self._number(events.get(token) or self._language.encode(lex(token, self._language.kind(context))))
+
+    def _number(self, symbols: str) -> int:
+        return ord(symbols[0]) - ord(self._language.START)
 
     def _read_text(self, text: str) -> tuple[str, int]:
         """Return the context that `text` leaves behind, and its length in tokens."""

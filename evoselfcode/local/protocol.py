@@ -73,8 +73,8 @@ class CompletionBody(_Sampled, kw_only=True):
         Raises:
             Refused: One of them is impossible.
         """
-        if self.prompt_logprobs is not None:
-            _refuse("prompt_logprobs is not supported by the embedded model: use echo and logprobs.", "prompt_logprobs")
+        if not 0 <= (self.prompt_logprobs or 0) <= _MAX_LOGPROBS:
+            _refuse(f"prompt_logprobs must be in [0, {_MAX_LOGPROBS}].", "prompt_logprobs")
         return _sampling(self, default_tokens=16, logprobs=self.logprobs, may_be_zero=bool(self.echo))
 
     def prompts(self) -> list[str]:

@@ -13,6 +13,7 @@ import msgspec
 
 from evoselfcode.errors import StorageError
 from evoselfcode.records import Candidate, Failure, FailureKind, Outcome, Task, Usage, Verdict
+from evoselfcode.spans import Span
 from evoselfcode.storage import jsonl
 
 COMMIT_ROWS = 256
@@ -35,6 +36,7 @@ class Draw(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: ``None`` if it was kept, else why it was dropped.
         finish_reason: Why it ended.
         logprob: Sum of its token log-probabilities in nats.
+        parts: Of a text that was scored: the numbers of its parts, by name.
     """
 
     raw_text: str
@@ -42,6 +44,7 @@ class Draw(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     finish_reason: str | None = None
     logprob: float | None = None
+    parts: dict[str, Span] | None = None
 
     @property
     def accepted(self) -> bool:
@@ -65,6 +68,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         model: The model as named by the server.
         topic: What it asked about, where its arm has topics.
         task: The function it was about, in Stage B.
+        row: What the journal calls the row of a file that it was about, in stages that look at written code.
         draws: The choices, in the server's order.
         failure: Why the request was given up.
         at: When it settled: Unix time in seconds, to the millisecond; ``None`` in journals that did not note it.
@@ -82,6 +86,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     model: str | None = None
     topic: str | None = None
     task: Task | None = None
+    row: str | None = None
     draws: tuple[Draw, ...] = ()
     failure: Failure | None = None
     at: float | None = None
@@ -104,6 +109,7 @@ def make_entry(outcome: Outcome, draws: tuple[Draw, ...], at: float | None = Non
         model=None if isinstance(result, Failure) else result.model,
         topic=request.topic,
         task=request.task,
+        row=request.row,
         draws=draws,
         failure=failure,
         at=None if at is None else round(at, 3),
@@ -118,6 +124,7 @@ def draw_of(candidate: Candidate, verdict: Verdict) -> Draw:
         reason=verdict.reason,
         finish_reason=candidate.finish_reason,
         logprob=candidate.logprob,
+        parts=candidate.parts,
     )
 
 

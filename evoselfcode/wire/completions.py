@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from evoselfcode.records import Choice, Completion, Failure, FailureKind, Sampling, Usage
+from evoselfcode.wire import alternatives as others
 from evoselfcode.wire.dialect import Dialect
 from evoselfcode.wire.failures import UNREADABLE, classify, shorten
 
@@ -126,6 +127,13 @@ class _Logprobs(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     content: str | None = None
+    # What a model thinks before it answers; vLLM calls it one or the other, by version. Where that takes all tokens
+    # there is no content, and still a reply that is paid for.
+    reasoning_content: Any = None
+    reasoning: Any = None
+
+    def said(self) -> str | None:
+        return "" if self.content is None and (self.reasoning_content or self.reasoning) else self.content
 
 
 class _Choice(msgspec.Struct):
@@ -155,8 +163,13 @@ _logprobs = msgspec.json.Decoder(_Logprobs | None)
 _usage = msgspec.json.Decoder(_Usage | None)
 
 
-def read(body: bytes) -> Completion | Failure:
-    """Read the body of a 200; a 200 is not a success until the body says so. Never raises."""
+def read(body: bytes, *, alternatives: bool = False) -> Completion | Failure:
+    """Read the body of a 200; a 200 is not a success until the body says so. Never raises.
+
+    Args:
+        body: The whole body.
+        alternatives: Whether to read what else was held possible in the place of each token.
+    """
     try:
         reply = decode(_decoder, body)
     except UNREADABLE as error:
@@ -167,10 +180,12 @@ def read(body: bytes) -> Completion | Failure:
         return Failure("bad_reply", "the reply has no choices", 200)
     choices = []
     for raw in sorted(reply.choices, key=lambda choice: choice.index):
-        text = raw.message.content if raw.text is None and raw.message else raw.text
+        text = raw.message.said() if raw.text is None and raw.message else raw.text
         choice = make_choice(text, raw.finish_reason, _legacy(raw.logprobs))
         if isinstance(choice, Failure):
             return choice
+        if alternatives and choice.tokens:
+            choice = msgspec.structs.replace(choice, alternatives=others.of_choice(raw.logprobs, len(choice.tokens)))
         choices.append(choice)
     return Completion(tuple(choices), _counted(reply.usage), reply.model)
 

@@ -25,8 +25,23 @@ FimMode = Literal["suffix", "chat", "sentinel", "infill", "vendor", "ollama", "n
 - ``none``: this server can do no FIM
 """
 
-L2rMode = Literal["completions", "vendor", "ollama"]
-"""How L2R is asked for: ``/v1/completions``, the vendor's FIM endpoint without suffix, Ollama ``raw: true``."""
+L2rMode = Literal["completions", "vendor", "ollama", "chat"]
+"""How L2R is asked for: ``/v1/completions``, the vendor's FIM endpoint without suffix, Ollama ``raw: true``; or, where
+a chat model is to answer, one message of the user to ``/v1/chat/completions``."""
+
+
+ScoreMode = Literal["prompt_logprobs", "echo", "echo_one", "generate", "prefill", "together", "get_ppl", "none"]
+"""How the log-probabilities of a given text are asked for.
+
+- ``prompt_logprobs``: ``/v1/completions`` of vLLM with ``prompt_logprobs: 0``
+- ``echo``: ``/v1/completions`` with ``echo``, ``logprobs`` and ``max_tokens: 0``
+- ``echo_one``: the same with ``max_tokens: 1``, where 0 is refused or runs on (SGLang, llama-cpp-python)
+- ``generate``: SGLang's ``/generate`` with ``return_logprob``
+- ``prefill``: TGI's ``/generate`` with ``decoder_input_details``
+- ``together``: ``echo`` whose numbers come in a list ``prompt`` of their own
+- ``get_ppl``: LMDeploy's ``/get_ppl``: one mean, no tokens
+- ``none``: this server cannot, or it was not asked
+"""
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +62,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
             word "None" otherwise).
         usage_of_one_choice: ``usage.completion_tokens`` counts one choice only, whatever ``n``.
         context_tokens: Longest prompt plus completion in tokens, where the server says.
+        score: How the log-probabilities of a given text are asked for.
+        score_family: Sentinel family of the raw prompts whose middles can be scored; ``None`` if none can.
     """
 
     server: str = "unknown"
@@ -62,6 +79,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     blank_suffix: bool = False
     usage_of_one_choice: bool = False
     context_tokens: int | None = None
+    score: ScoreMode = "none"
+    score_family: str | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True):

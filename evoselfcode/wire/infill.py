@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from evoselfcode.records import Completion, Failure, Fim, Prompt, Sampling, Usage
+from evoselfcode.wire import alternatives as others
 from evoselfcode.wire import completions
 from evoselfcode.wire.dialect import Dialect
 from evoselfcode.wire.failures import UNREADABLE, shorten
@@ -88,6 +89,8 @@ def ollama_body(prompt: Prompt, sampling: Sampling, dialect: Dialect, stops: tup
         document |= {"prompt": prompt.prompt, "raw": True}
     if sampling.logprobs is not None and dialect.logprobs:
         document["logprobs"] = True
+        if sampling.logprobs:
+            document["top_logprobs"] = sampling.logprobs
     return document
 
 
@@ -110,8 +113,13 @@ class _Infill(msgspec.Struct):
 _infill = msgspec.json.Decoder(_Infill | list[_Infill])
 
 
-def read_infill(body: bytes) -> Completion | Failure:
-    """Read llama.cpp's native reply: one object, or a list when several choices were asked for."""
+def read_infill(body: bytes, *, alternatives: bool = False) -> Completion | Failure:
+    """Read llama.cpp's native reply: one object, or a list when several choices were asked for.
+
+    Args:
+        body: The whole body.
+        alternatives: Whether to read what else was held possible in the place of each token.
+    """
     try:
         decoded = completions.decode(_infill, body)
     except UNREADABLE as error:
@@ -129,6 +137,9 @@ def read_infill(body: bytes) -> Completion | Failure:
         if isinstance(choice, Failure):
             return choice
         choices.append(choice)
+    if alternatives:
+        told = others.of_infill(body, [len(choice.tokens or ()) for choice in choices])
+        choices = [msgspec.structs.replace(choice, alternatives=it) for choice, it in zip(choices, told, strict=True)]
     spent = [result.tokens_predicted for result in results if result.tokens_predicted is not None]
     usage = Usage(results[0].tokens_evaluated, sum(spent) if spent else None)
     return Completion(tuple(choices), usage, results[0].model)
@@ -147,8 +158,13 @@ class _Ollama(msgspec.Struct):
 _ollama = msgspec.json.Decoder(_Ollama)
 
 
-def read_ollama(body: bytes) -> Completion | Failure:
-    """Read Ollama's native reply."""
+def read_ollama(body: bytes, *, alternatives: bool = False) -> Completion | Failure:
+    """Read Ollama's native reply.
+
+    Args:
+        body: The whole body.
+        alternatives: Whether to read what else was held possible in the place of each token.
+    """
     try:
         reply = completions.decode(_ollama, body)
     except UNREADABLE as error:
@@ -159,4 +175,6 @@ def read_ollama(body: bytes) -> Completion | Failure:
     choice = completions.make_choice(reply.response, reply.done_reason, tokens)
     if isinstance(choice, Failure):
         return choice
+    if alternatives and choice.tokens:
+        choice = msgspec.structs.replace(choice, alternatives=others.of_ollama(body, len(choice.tokens)))
     return Completion((choice,), Usage(reply.prompt_eval_count, reply.eval_count), reply.model)

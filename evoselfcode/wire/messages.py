@@ -1,7 +1,8 @@
 """The door of the wire: a request and a dialect become one HTTP message; a reply becomes a record.
 
 This file decides which endpoint serves which prompt in which dialect. The bodies are built and read by
-:mod:`~evoselfcode.wire.completions`, :mod:`~evoselfcode.wire.chat` and :mod:`~evoselfcode.wire.infill`.
+:mod:`~evoselfcode.wire.completions`, :mod:`~evoselfcode.wire.chat`, :mod:`~evoselfcode.wire.infill` and
+:mod:`~evoselfcode.wire.scoring`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import msgspec
 import orjson
 
 from evoselfcode.errors import PromptError
-from evoselfcode.records import Completion, Failure, Fim, L2r, Request
-from evoselfcode.wire import chat, completions, infill, sentinels
+from evoselfcode.records import Completion, Failure, Fim, Given, L2r, Prompt, Request
+from evoselfcode.wire import chat, completions, infill, scoring, sentinels
 from evoselfcode.wire.dialect import Call, Dialect, Endpoint, FimMode, L2rMode
 from evoselfcode.wire.failures import UNREADABLE, classify
 
@@ -29,26 +30,31 @@ def call(request: Request, dialect: Dialect, where: Endpoint, *, ids: list[int] 
         ids: The prompt as token ids, for families whose sentinels cannot be written as text.
 
     Raises:
-        PromptError: The prompt cannot be asked: it contains a sentinel, the dialect knows no FIM, or the text is no
-            Unicode text (half of a surrogate pair).
+        PromptError: The prompt cannot be asked: it contains a sentinel, the dialect knows no FIM or no scoring, or the
+            text is no Unicode text (half of a surrogate pair).
     """
-    path, document = _message(request, dialect, _mode(request, dialect), ids)
-    base = where.api if _shape(request, dialect) == "openai" else where.root
+    prompt = request.prompt
+    if isinstance(prompt, Given):
+        path, document = scoring.body(prompt, dialect)
+        base = where.root if dialect.score in scoring.NATIVE else where.api
+    else:
+        path, document = _message(request, prompt, dialect, ids)
+        base = where.api if _shape(prompt, dialect) == "openai" else where.root
     try:
         return Call("POST", base + path, orjson.dumps(document))
     except TypeError as error:
         raise PromptError(f"the request cannot be written as JSON: {error}") from None
 
 
-def _mode(request: Request, dialect: Dialect) -> FimMode | L2rMode:
-    if isinstance(request.prompt, Fim):
-        return dialect.fim if request.prompt.order is None else "sentinel"
+def _mode(prompt: Prompt, dialect: Dialect) -> FimMode | L2rMode:
+    if isinstance(prompt, Fim):
+        return dialect.fim if prompt.order is None else "sentinel"
     return dialect.l2r
 
 
-def _shape(request: Request, dialect: Dialect) -> Literal["openai", "infill", "ollama"]:
-    """Name the protocol that serves this request; the native ones live at the server's root."""
-    match _mode(request, dialect):
+def _shape(prompt: Prompt, dialect: Dialect) -> Literal["openai", "infill", "ollama"]:
+    """Name the protocol that serves this prompt; the native ones live at the server's root."""
+    match _mode(prompt, dialect):
         case "infill":
             return "infill"
         case "ollama":
@@ -58,14 +64,16 @@ def _shape(request: Request, dialect: Dialect) -> Literal["openai", "infill", "o
     return "openai"
 
 
-def _message(request: Request, dialect: Dialect, mode: str, ids: list[int] | None) -> tuple[str, dict[str, Any]]:
-    prompt, sampling = request.prompt, request.sampling
+def _message(request: Request, prompt: Prompt, dialect: Dialect, ids: list[int] | None) -> tuple[str, dict[str, Any]]:
+    mode, sampling = _mode(prompt, dialect), request.sampling
     match mode:
         case "vendor":
             return "/fim/completions", infill.vendor_body(prompt, sampling, dialect)
         case "ollama":
             return "/api/generate", infill.ollama_body(prompt, sampling, dialect)
     if not isinstance(prompt, Fim):
+        if mode == "chat":
+            return "/chat/completions", chat.message(prompt, sampling, dialect)
         blank = "" if dialect.blank_suffix else None
         return "/completions", completions.body(sampling, dialect, prompt.prompt, suffix=blank)
     match mode:
@@ -117,12 +125,15 @@ def read(
     """
     if not 200 <= status < 300:
         return classify(status, headers, body, server=dialect.server)
-    match _shape(request, dialect):
+    if isinstance(request.prompt, Given):
+        return scoring.read(request.prompt, dialect, body)
+    alternatives = bool(request.sampling.logprobs)
+    match _shape(request.prompt, dialect):
         case "infill":
-            return infill.read_infill(body)
+            return infill.read_infill(body, alternatives=alternatives)
         case "ollama":
-            return infill.read_ollama(body)
-    completion = completions.read(body)
+            return infill.read_ollama(body, alternatives=alternatives)
+    completion = completions.read(body, alternatives=alternatives)
     if dialect.usage_of_one_choice and isinstance(completion, Completion):
         return _all_counted(completion)
     return completion

@@ -29,6 +29,7 @@ _ACTIONS: dict[FailureKind, Action] = {
     "unsupported": "give_up",
     "too_long": "give_up",
     "sentinel_in_prompt": "give_up",
+    "unaligned": "give_up",
     "rate_limited": "wait",
     "overloaded": "wait",
     "loading": "wait",

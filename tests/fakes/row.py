@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from evoselfcode.wire.dialect import FimMode, L2rMode
+from evoselfcode.wire.dialect import FimMode, L2rMode, ScoreMode
 
 from .shapes import Text
 
@@ -22,6 +22,17 @@ Suffix = Literal["refused", "refused-key", "refused-text", "ignored", "rendered"
 - ``garbage``: token 0 stands where the sentinels belong (llama-cpp-python)
 """
 
+Scoring = Literal[
+    "ignored", "refused", "templated", "vllm", "sglang", "python", "tgi", "tgi-off", "lmdeploy", "fireworks", "together"
+]
+"""What a server does with ``echo`` and its kin.
+
+- ``ignored``: numbers of what it generates alone; ``refused``: ``echo`` with ``logprobs`` is a 400
+- ``templated``: the numbers are those of the chat template around the text
+- ``python``: llama-cpp-python, which gives each token its neighbour's number where the model has no beginning of text
+- ``tgi-off``: TGI without ``--enable-prefill-logprobs``
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -35,6 +46,8 @@ class Row:
         expected_l2r: The way of L2R that it must find.
         expected_server: What it must call the server.
         expected_family: The sentinel family that it must settle on, where FIM is by sentinels.
+        expected_score: The way of scoring a given text that it must find, where it is to look for one.
+        expected_middles: Whether it must find that middles can be scored.
         note: What is peculiar, for the table of servers in the documentation.
         key: The API key it wants, if any.
         endpoints: Paths it serves below ``base_url``, besides the models.
@@ -63,6 +76,8 @@ class Row:
         chat_templated: A prompt without suffix becomes a user message in the model's chat template.
         chat_fields: ``/chat/completions`` honours prefix and suffix as extra fields.
         padding: Bytes before the body: DeepSeek's keep-alive lines.
+        scoring: How it answers who asks for a given text's log-probabilities (:mod:`fakes.scoring`).
+        bos: The token that it puts before every text, as it shows it; empty if it puts none.
     """
 
     name: str
@@ -72,6 +87,8 @@ class Row:
     expected_l2r: L2rMode = "completions"
     expected_server: str = "unknown"
     expected_family: str = "qwen2.5-coder"
+    expected_score: ScoreMode = "none"
+    expected_middles: bool = False
     note: str = ""
     key: str | None = None
     owned_by: str | None = None
@@ -116,6 +133,8 @@ class Row:
     choice_extras: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     padding: bytes = b""
+    scoring: Scoring = "ignored"
+    bos: str = ""
 
     @property
     def gives_n(self) -> bool:
@@ -126,6 +145,15 @@ class Row:
     def gives_logprobs(self) -> bool:
         """Whether log-probabilities come back where a preflight looks for them."""
         return self.logprobs not in ("null", "absent") or "/api/generate" in self.natives
+
+    def parts(self, text: str) -> tuple[str, str] | None:
+        """Read (prefix, suffix) off a prompt with sentinels, or ``None`` where it has none in this model's order."""
+        prefix, suffix, middle = self.fim_tokens or ("", "", "")
+        first, second = (prefix, suffix) if self.order == "PSM" else (suffix, prefix)
+        if not (self.fim_tokens and text.startswith(first) and second in text and text.endswith(middle)):
+            return None
+        one, _, other = text.removeprefix(first).removesuffix(middle).partition(second)
+        return (one, other) if self.order == "PSM" else (other, one)
 
     def ending(self, drawn: Text) -> str:
         """Say in this server's words why a text ended."""

@@ -22,6 +22,9 @@ VLLM: dict[str, Any] = {
     "card_extras": {"parent": None, "max_model_len": 32768, "permission": []},
     "greedy_needs_n1": True,
     "natives": ("/tokenize",),
+    "scoring": "vllm",
+    "expected_score": "prompt_logprobs",
+    "expected_middles": True,
     "choice_extras": {"stop_reason": None, "prompt_logprobs": None},
 }
 SGLANG: dict[str, Any] = {
@@ -33,7 +36,10 @@ SGLANG: dict[str, Any] = {
     "checks_model": False,
     "seeds": False,
     "max_stops": 32,
-    "natives": ("/tokenize",),
+    "natives": ("/tokenize", "/generate"),
+    "scoring": "sglang",
+    "expected_score": "generate",
+    "expected_middles": True,
     "choice_extras": {"matched_stop": None},
 }
 LLAMACPP: dict[str, Any] = {
@@ -97,7 +103,7 @@ VLLM_ROWS = (
         fim_tokens=None,
         ids_only=(13, 11),
         note="Mistral's tokenizer reads sentinels as token ids alone: the prompt is sent as ids",
-        **VLLM,
+        **VLLM | {"expected_middles": False},
     ),
 )
 SGLANG_ROWS = (
@@ -138,7 +144,9 @@ LLAMACPP_ROWS = (
         n=0,
         checks_model=False,
         card_extras={"permissions": []},
-        note="`suffix` puts token 0 where sentinels belong: never used",
+        scoring="python",
+        note="`suffix` puts token 0 where sentinels belong: never used; gives each token its neighbour's number, as "
+        "this model has no beginning of text: scores are refused",
     ),
 )
 OTHER_ROWS = (
@@ -176,7 +184,11 @@ OTHER_ROWS = (
         top_p_below_one=True,
         stop_reason="stop_sequence",
         headers={"x-compute-type": "1-nvidia-l4", "x-inference-time": "12"},
-        note="refuses `suffix` (422); `top_p` must be below 1",
+        natives=("/generate",),
+        scoring="tgi",
+        expected_score="prefill",
+        expected_middles=True,
+        note="refuses `suffix` (422); `top_p` must be below 1; scores with `--enable-prefill-logprobs`",
     ),
     Row(
         name="lmdeploy",
@@ -185,7 +197,10 @@ OTHER_ROWS = (
         n=0,
         logprobs="null",
         error="flat",
-        note="ignores `suffix` and `n` silently",
+        natives=("/get_ppl",),
+        scoring="lmdeploy",
+        expected_score="get_ppl",
+        note="ignores `suffix` and `n` silently; scores are one mean per text",
     ),
     Row(
         name="trtllm",
@@ -232,6 +247,7 @@ OTHER_ROWS = (
         model="Qwen2.5-7B-Instruct",
         expected_fim="none",
         chat_templated=True,
+        scoring="templated",
         note="any server that puts completions into a chat template: no FIM, and the preflight warns of L2R too",
     ),
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from . import brain, shapes
+from . import brain, scoring, shapes
 from .row import Row
 from .shapes import Reply, Text
 
@@ -103,6 +103,8 @@ class Fake:
     def _openai(self, endpoint: str, body: dict[str, Any], number: int) -> Reply:
         row = self.row
         self._check(body)
+        if told := scoring.refusal(row, body):
+            raise Refused(400, told)
         if endpoint == "/chat/completions":
             prompt = Understood("chat", "".join(message["content"] for message in body.get("messages", [])))
             if row.chat_fields and isinstance(body.get("prefix"), str):
@@ -114,7 +116,8 @@ class Fake:
         if endpoint == "/fim/completions":
             return shapes.reply(200, shapes.chat_document(row, drawn, prompt_tokens))
         top = body.get("logprobs")
-        return shapes.reply(200, shapes.completion_document(row, drawn, prompt_tokens, top))
+        document = shapes.completion_document(row, drawn, prompt_tokens, top)
+        return shapes.reply(200, scoring.with_prompt(row, body, document))
 
     def _check(self, body: dict[str, Any]) -> None:
         """Refuse what this server refuses."""
@@ -176,7 +179,7 @@ class Fake:
         text = prompt if isinstance(prompt, str) else _decode(prompt)
         if row.chat_templated:
             return Understood("chat", text)
-        found = _parts(text, row) if row.fim_tokens else None
+        found = row.parts(text)
         return Understood("fim", *found) if found else Understood("l2r", text)
 
     def _read_ids(self, prompt: str | list[int], ids: tuple[int, int]) -> Understood:
@@ -206,6 +209,8 @@ class Fake:
         if path == "/tokenize":
             ids = _encode(body.get("prompt", body.get("content", "")))
             return shapes.reply(200, {"count": len(ids), "max_model_len": 32768, "tokens": ids})
+        if path in ("/generate", "/get_ppl"):
+            return shapes.reply(200, scoring.native(row, body))
         if path == "/infill":
             return self._infill(body, number)
         suffix, raw = body.get("suffix"), body.get("raw", False)
@@ -214,7 +219,7 @@ class Fake:
         if suffix and not raw:
             asked = Understood("fim", body["prompt"], suffix)
         elif raw:
-            found = _parts(body["prompt"], row) if row.fim_tokens else None
+            found = row.parts(body["prompt"])
             asked = Understood("fim", *found) if found else Understood("l2r", body["prompt"])
         else:
             asked = Understood("chat", body["prompt"])
@@ -234,16 +239,6 @@ class Fake:
         drawn = self._draw([asked], {**body, "max_tokens": body.get("n_predict", -1)}, number)
         results = [shapes.infill_document(row, i, one, 9, body.get("n_probs", 0)) for i, one in enumerate(drawn)]
         return shapes.reply(200, results if len(results) > 1 else results[0])
-
-
-def _parts(text: str, row: Row) -> tuple[str, str] | None:
-    """Read (prefix, suffix) off a prompt with sentinels, or ``None`` where it has none in this model's order."""
-    prefix, suffix, middle = row.fim_tokens or ("", "", "")
-    first, second = (prefix, suffix) if row.order == "PSM" else (suffix, prefix)
-    if not (text.startswith(first) and second in text and text.endswith(middle)):
-        return None
-    one, _, other = text.removeprefix(first).removesuffix(middle).partition(second)
-    return (one, other) if row.order == "PSM" else (other, one)
 
 
 def _cut(text: str, most: int, stops: list[str]) -> Text:

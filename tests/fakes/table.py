@@ -18,11 +18,13 @@ a test runs the preflight against each of them and compares. What *your* server 
   `/v1/fim/completions`. `ollama`: `/api/generate`. `none`: no way works, and the run says so before it begins.
 - **n**: whether one request gives several choices; where not, each choice is asked for in a request of its own.
 - **log-probabilities**: whether rows can carry them.
+- **scores by**: the [way](dialects.md#scoring-a-given-text) in which it is asked for the log-probabilities of a text
+  that is given. In brackets: without middles of fill-in-the-middle prompts.
 
 """
 HEAD = (
-    "| server | model in the test | FIM by | n | log-probabilities | peculiarities |\n"
-    "| --- | --- | --- | --- | --- | --- |\n"
+    "| server | model in the test | FIM by | n | log-probabilities | scores by | peculiarities |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
 
@@ -37,7 +39,9 @@ def _line(row: Row) -> str:
     if row.gives_n and row.n < 128:
         n = "up to its slots"
     logprobs = "yes" if row.gives_logprobs else "no"
-    return f"| {row.name} | {row.model} | {by} | {n} | {logprobs} | {row.note} |\n"
+    scores = "no" if row.expected_score == "none" else f"`{row.expected_score}`"
+    scores = scores if row.expected_middles or scores == "no" else f"({scores})"
+    return f"| {row.name} | {row.model} | {by} | {n} | {logprobs} | {scores} | {row.note} |\n"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import msgspec
 from evoselfcode.datagen.code.examiner import Draft, Examination
 from evoselfcode.datagen.code.rowstage import task_of
 from evoselfcode.datagen.filters.gates import CODE_REASONS
-from evoselfcode.datagen.filters.hashes import Hashes
+from evoselfcode.datagen.filters.hashes import Hashes, raw_hash
 from evoselfcode.storage import Draw, Entry, storage_errors
 
 SPOOL = ".filtering.jsonl"
@@ -88,6 +88,19 @@ class CodeFileRow(msgspec.Struct, frozen=True, kw_only=True):
     lint: tuple[str, ...] | None = None
     execution: dict[str, Any] | None = None
     agreement: dict[str, Any] | None = None
+
+
+def row_id(row: CodeFileRow) -> str:
+    """Return what no other row is called: where its text came from, and the beginning of its hash.
+
+    Two runs may have asked for the same and drawn something else. Other stages say by it which row they are about.
+    """
+    return origin_id(row.key, row.index, row.code)
+
+
+def origin_id(key: str, index: int, code: str) -> str:
+    """Return the id of the row of a request's choice that became `code`."""
+    return f"{key}:{index}:{raw_hash(code)[:16]}"
 
 
 def objecting(row: CodeFileRow, gate: str, *, of: str | None = None) -> CodeFileRow:
