@@ -21,6 +21,7 @@ from evoselfcode.terminal import say
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
+    from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.config import RunConfig
     from evoselfcode.datagen.pipeline.stage import Stage
     from evoselfcode.datagen.pipeline.summary import Summary
@@ -49,10 +50,13 @@ def run_in_shell(
     *,
     new_run: bool,
     quiet: bool,
+    client: OpenAICompletionClient | None = None,
     then: Callable[[Summary], None] = lambda summary: None,
 ) -> None:
-    """Run a stage with progress, signals and the card at the end; `then` is called when it is complete."""
+    """Run a stage with progress, signals and the card at the end; `then` is called when it is complete.
 
+    The client is the one that the configuration describes, unless another is given.
+    """
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.datagen.pipeline.run import run_stage
@@ -61,7 +65,7 @@ def run_in_shell(
         say(f"warning: {warning}")
     if config.api.base_url != "local:":
         allow_sockets(config.api.concurrency)
-    client = OpenAICompletionClient.from_config(config)
+    client = client or OpenAICompletionClient.from_config(config)
     begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run)
 
     async def run(stop: Stop) -> Summary:
@@ -127,11 +131,20 @@ def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | N
     metrics, folder = loops.run(looked, run), out or folders[0]
     with standard_output():
         code_card(metrics, folder)
-    _with_code_report(folder, metrics["draws"], again=again)
+    with_code_report(folder, metrics["draws"], again=again)
 
 
-def _with_code_report(folder: Path, draws: int, *, again: bool) -> None:
-    """Write the report of what was filtered and print where it is; say how to, where that takes long or cannot be."""
+def with_code_report(folder: Path, draws: int, *, again: bool) -> None:
+    """Write the report of what was filtered, and chosen, and print where it is; say how to, where it cannot be here.
+
+    Args:
+        folder: The folder of a code run.
+        draws: How many draws it has; the report of very many takes a while.
+        again: Whether to write a report anew that is of the same files.
+
+    Raises:
+        StorageError: A file or the standard output cannot be written to.
+    """
     from evoselfcode.datagen.code.reporting import report_code, reported_code
     from evoselfcode.terminal_code import code_report_card
 

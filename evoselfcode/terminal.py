@@ -241,6 +241,9 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"resumed: {meter.resumed:,} requests were settled before"
     for arm, why in summary.saturated.items():
         yield f"{arm} ended early: {why}"
+    for why in dict.fromkeys(summary.left_out.values()):
+        arms = ", ".join(arm for arm, told in summary.left_out.items() if told == why)
+        yield printable(f"left out: {arms}: {why}")
     if meter.dead:
         yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal.jsonl'}"
     if meter.failures:

@@ -60,7 +60,7 @@ class Stop:
 
 
 async def outcomes(
-    plan: Iterable[Request],
+    plan: Iterable[Request | None],
     send: Sender,
     gate: Gate,
     *,
@@ -79,7 +79,8 @@ async def outcomes(
     cancelled and awaited before the generator ends, so no task, slot or connection stays behind.
 
     Args:
-        plan: Requests; pulled one at a time, only when a worker is free.
+        plan: Requests; pulled one at a time, only when a worker is free. ``None`` lets the event loop have a turn: a
+            plan that passes over what is settled takes long to find the next request.
         send: Makes one attempt.
         gate: Held around each attempt, never while waiting for a retry.
         finish: Makes of an outcome what is yielded; may wait, in the outcome's own worker.
@@ -116,7 +117,7 @@ async def outcomes(
 
 
 async def _host(
-    plan: Iterator[Request], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None], workers: int
+    plan: Iterator[Request | None], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None], workers: int
 ) -> None:
     """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited.
 
@@ -145,11 +146,16 @@ def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:
     raise AssertionError("an exception group is never empty")
 
 
-async def _worker(plan: Iterator[Request], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None]) -> None:
+async def _worker(
+    plan: Iterator[Request | None], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None]
+) -> None:
     """Settle requests until the plan is empty or the run stops. Cancelled: the request under way has no outcome."""
     for request in plan:
         if settle.stopping:
             return
+        if request is None:
+            await asyncio.sleep(0)
+            continue
         outcome = await settle(request)
         if outcome is not None:
             await ready.put(await finish(outcome))

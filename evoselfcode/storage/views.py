@@ -10,19 +10,29 @@ from typing import TypeVar
 import msgspec
 import orjson
 
+from evoselfcode.storage import zst
 from evoselfcode.storage.files import atomic_write, storage_errors
 from evoselfcode.storage.jsonl import Damage
 
 T = TypeVar("T")
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, object] | msgspec.Struct]) -> None:
-    """Write one JSON object per line, atomically; keys stay in their order.
+def write_rows(path: Path, rows: Iterable[Mapping[str, object] | msgspec.Struct]) -> int:
+    """Write one JSON object per line, atomically; keys stay in their order. Return how many there are.
 
     Raises:
         StorageError: The file cannot be written; the old one is untouched.
     """
-    atomic_write(path, (_line(row) for row in rows))
+    written = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal written
+        for row in rows:
+            written += 1
+            yield _line(row)
+
+    atomic_write(path, lines())
+    return written
 
 
 def write_document(path: Path, document: Mapping[str, object]) -> None:
@@ -43,24 +53,33 @@ def _line(row: Mapping[str, object] | msgspec.Struct) -> bytes:
 def read_rows(path: Path, kind: type[T]) -> Iterator[T | Damage]:
     """Yield the rows of a file that somebody wrote by the line, as `kind`; a line that is none is a damage.
 
-    Blank lines at the end are passed over, and the mark that some editors put at the beginning of a file.
+    Blank lines at the end are passed over, and the mark that some editors put at the beginning of a file. A file whose
+    name ends in ``.zst`` is :mod:`.zst`'s: where a line that is no row begins is then counted in what it holds.
 
     Raises:
         StorageError: The file cannot be read.
+        UsageError: It is compressed, and zstandard is not installed.
     """
     decoder, offset = msgspec.json.Decoder(kind), 0
     blank: list[Damage] = []
-    with storage_errors(path, "read"), path.open("rb") as file:
-        for line in file:
-            text = line.removeprefix(codecs.BOM_UTF8) if not offset else line
-            if not text.strip():
-                blank.append(Damage(offset, len(line)))
-                offset += len(line)
-                continue
-            yield from blank
-            blank.clear()
-            try:
-                yield decoder.decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                yield Damage(offset, len(line))
+    for line in zst.read_lines(path) if path.suffix == ".zst" else _lines(path):
+        if isinstance(line, Damage):
+            yield line
+            continue
+        text = line.removeprefix(codecs.BOM_UTF8) if not offset else line
+        if not text.strip():
+            blank.append(Damage(offset, len(line)))
             offset += len(line)
+            continue
+        yield from blank
+        blank.clear()
+        try:
+            yield decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield Damage(offset, len(line), str(error))
+        offset += len(line)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with storage_errors(path, "read"), path.open("rb") as file:
+        yield from file

@@ -14,7 +14,7 @@ import msgspec
 
 from evoselfcode.clients import Findings
 from evoselfcode.config import arm_of
-from evoselfcode.errors import FimUnavailable, RunMismatch
+from evoselfcode.errors import RunMismatch, UsageError
 from evoselfcode.storage import Entry, Manifest, RunFolder, read_entries
 
 
@@ -76,11 +76,11 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def recalled_findings(manifest: Manifest, require: Callable[[Findings], None]) -> Findings | None:
+def recalled_findings(manifest: Manifest, require: Callable[[Findings], object]) -> Findings | None:
     """Return what an earlier preflight of this server found, or ``None`` if it must be run again.
 
-    It must where no way of FIM was found and FIM is wanted (the server may have been mended), and where the record is
-    of another version.
+    It must where no way of FIM or of scoring was found and that is wanted (the server may have been mended), and where
+    the record is of another version.
 
     Args:
         manifest: What the earlier run wrote down.
@@ -89,7 +89,7 @@ def recalled_findings(manifest: Manifest, require: Callable[[Findings], None]) -
     try:
         findings = msgspec.convert(manifest.preflight, Findings)
         require(findings)
-    except (msgspec.ValidationError, FimUnavailable):
+    except (msgspec.ValidationError, UsageError):
         return None
     return findings
 

@@ -20,6 +20,7 @@ import anyio.to_thread
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
+from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import (
     entries_of,
     is_settled,
@@ -32,7 +33,7 @@ from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Gate, Meter, Stop
-from evoselfcode.errors import EndpointRefused, Interrupted
+from evoselfcode.errors import Interrupted
 from evoselfcode.finishing import finished
 from evoselfcode.records import Fim, Request
 from evoselfcode.storage import (
@@ -42,12 +43,10 @@ from evoselfcode.storage import (
     RunFolder,
     make_entry,
     read_manifest,
+    write_document,
     write_manifest,
     write_rows,
 )
-
-FIRST_REFUSALS = 100
-"""Requests of one process that may be given up before any is answered; then the run ends: nothing would come of it."""
 
 
 async def run_stage(
@@ -76,6 +75,7 @@ async def run_stage(
         RunMismatch: The folder holds a run with other settings, or another process writes in it.
         UsageError: There is no such arm.
         FimUnavailable: An arm fills in the middle and no way of that works.
+        ScoresUnavailable: Texts are to be scored, and no way of that works.
         EndpointError: The endpoint is down, or refuses every request.
         StorageError: A file cannot be read or written.
 
@@ -107,7 +107,7 @@ class _Run:
         self._stage = stage
         self._client = client
         self._config = config
-        self._arms = arms
+        self._chosen = self._arms = arms
         self._folder = folder
         self._stop = stop
         self._report = report
@@ -116,7 +116,7 @@ class _Run:
         self._saturating = Saturating(stage.rules(config), stage.arms(config), stage.name_of)
         self._settled: set[bytes] = set()
         self._open: Counter[str] = Counter()
-        self._answered = False
+        self._refusals = Refusals(fragile=stage.fragile)
         self._started = now()
         self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
 
@@ -133,7 +133,8 @@ class _Run:
         state = "failed"
         try:
             async with AsyncExitStack() as stack:
-                connect = partial(stack.enter_async_context, self._client.connect(n=self._stage.n(self._config)))
+                opened = self._client.connect(n=self._stage.n(self._config), scores=self._stage.scores)
+                connect = partial(stack.enter_async_context, opened)
                 await self._ask(await unless_stopped(self._stop, connect), began)
             state = "stopped" if self._summary.meter.remaining else "complete"
         except (anyio.get_cancelled_exc_class(), Interrupted):
@@ -151,17 +152,15 @@ class _Run:
     def _recall(self, manifest: Manifest) -> None:
         if manifest.base_url != self._client.base_url or manifest.fingerprint != self.fingerprint:
             return
-        findings = recalled_findings(manifest, partial(self._require, self._arms))
+        findings = recalled_findings(manifest, partial(self._stage.served, self._config, self._chosen))
         if findings is not None:
             self._use(findings)
 
-    def _require(self, arms: Iterable[str], findings: Findings) -> None:
-        for arm in arms:
-            self._stage.require(self._config, arm, findings)
-
     def _use(self, findings: Findings) -> None:
+        """Go on with what a preflight found, and without the arms that it rules out."""
         self._client.use(findings)
         self._summary.findings = findings
+        self._arms, self._summary.left_out = self._stage.served(self._config, self._chosen, findings)
 
     async def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
@@ -214,23 +213,27 @@ class _Run:
         self._summary.saturated = self._saturating.sentences()
         return to_come
 
+    def _to_ask(self, findings: Findings) -> Iterator[Request | None]:
+        """Yield what is to be asked, and ``None`` now and then: what is settled is passed over, which takes a while."""
+        for planned in stretches(self._plan(findings)):
+            yield None
+            yield from filter(self._will_ask, planned)
+
     def _will_ask(self, request: Request) -> bool:
         return not self._saturating.ended(request.arm) and not is_settled(self._settled, request.key)
 
     async def _ask(self, connection: Connection, began: float) -> None:
         findings = connection.findings
         self._use(findings)
-        self._require(self._arms, findings)
         await self._count_plan(findings)
         self._write_manifest("running")
         self._summary.sent = True
-        gate = Gate(self._config.api.concurrency, self._config.api.requests_per_second)
-        plan = filter(self._will_ask, self._plan(findings))
+        gate = Gate(self._stage.concurrency(self._config), self._config.api.requests_per_second)
         batches = judged(
             self._stage,
             self._config,
             connection,
-            plan,
+            self._to_ask(findings),
             self._judges,
             gate=gate,
             stop=self._stop,
@@ -247,6 +250,8 @@ class _Run:
                         await finished(anyio.to_thread.run_sync(journal.commit, moment))
                     self._summary.seconds = moment - began
                     self._report(self._summary, gate.statistics())
+            if not self._stop.is_set():
+                self._settle(journal, self._refusals.rest())
         finally:
             await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
             for judge in self._judges.values():
@@ -255,19 +260,13 @@ class _Run:
     def _take(self, journal: Journal, batch: list[Judged]) -> None:
         at = datetime.now(UTC).timestamp()
         for settled in batch:
-            entry = make_entry(settled.outcome, settled.draws, at)
+            self._settle(journal, self._refusals.settle(make_entry(settled.outcome, settled.draws, at)))
+
+    def _settle(self, journal: Journal, entries: Iterable[Entry]) -> None:
+        for entry in entries:
             journal.append(entry)
             self._count(entry, resumed=False)
             self._open[entry.arm] -= 1
-            if entry.failure is None:
-                self._answered = True
-            elif not self._answered and self._summary.meter.fresh >= FIRST_REFUSALS:
-                failure = entry.failure
-                raise EndpointRefused(
-                    f"the first {self._summary.meter.fresh} requests were all given up; the last one: "
-                    f"{failure.kind}: {failure.message}",
-                    hint="`evoselfcode doctor` shows what the server takes; use --new-run once it is mended",
-                )
 
     async def _finish(self, began: float, state: str) -> None:
         """Rebuild the views from the journal and write the manifest; a run that asked nothing writes nothing."""
@@ -281,8 +280,9 @@ class _Run:
     def _write_views(self) -> None:
         entries = (entry for entry in self._entries() if entry is not None)
         for name, rows in self._stage.views(self._config, entries).items():
-            write_rows(self._folder.path / name, rows)
-            self._summary.files[name] = len(rows)
+            self._summary.files[name] = write_rows(self._folder.path / name, rows)
+        for name, document in self._stage.documents(self._config, self._folder.path).items():
+            write_document(self._folder.path / name, document)
 
     def _write_manifest(self, state: str) -> None:
         manifest = manifest_of(

@@ -6,17 +6,19 @@ so into a folder. Both go through :func:`judged`, so there is one loop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
+from evoselfcode.datagen.pipeline.refusing import as_broken
 from evoselfcode.engine import Gate, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
@@ -24,6 +26,7 @@ from evoselfcode.records import (
     Choice,
     Completion,
     FailureKind,
+    Given,
     Outcome,
     Prompt,
     Request,
@@ -35,6 +38,9 @@ from evoselfcode.storage import Draw, Entry, draw_of
 from evoselfcode.wire import messages
 
 Row = TypeVar("Row")
+
+FRAGILE_ATTEMPTS = 2
+"""Attempts of a request that may have broken the server: a connection may have been closed for being idle."""
 
 
 class Judge(Protocol):
@@ -101,6 +107,13 @@ class Stage(Generic[Row]):
         name_of: Returns what a draw counts as when names are counted, or ``None`` if a gate dropped it.
         row: Shows a kept draw, given its arm and the function that it is about.
         views: Makes the rows of each file from the configuration and the journal's entries.
+        documents: Makes what is to be said of the rows, file by file, from the folder that they were written into.
+        together: Yields the requests of several arms for a model in an order of its own; ``None`` lets them take turns.
+        left_out: Says why a server cannot serve an arm that the run goes on without, or ``None`` if it can.
+        scores: Whether given texts are to be scored.
+        fragile: Whether what it asks can break a server: then a broken request is tried once more and no more, and a
+            few in a row end the run.
+        concurrency: Requests in flight at once.
     """
 
     name: str
@@ -116,7 +129,27 @@ class Stage(Generic[Row]):
     judge: Callable[[RunConfig], Judge]
     name_of: Callable[[Draw], str | None]
     row: Callable[[str, Task | None, Draw], Row]
-    views: Callable[[RunConfig, Iterable[Entry]], dict[str, list[Row]]]
+    views: Callable[[RunConfig, Iterable[Entry]], Mapping[str, Iterable[Row]]]
+    documents: Callable[[RunConfig, Path], Mapping[str, Mapping[str, Any]]] = lambda config, folder: {}
+    together: Callable[[RunConfig, str, Sequence[str]], Iterator[Request]] | None = None
+    left_out: Callable[[RunConfig, str, Findings], str | None] = lambda config, arm, findings: None
+    scores: bool = False
+    fragile: bool = False
+    concurrency: Callable[[RunConfig], int] = lambda config: config.api.concurrency
+
+    def served(
+        self, config: RunConfig, arms: Sequence[str], findings: Findings
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the arms that a server can serve, and why each of the others is left out.
+
+        Raises:
+            UsageError: It cannot serve one that the run needs, or none at all.
+        """
+        why = {arm: self.left_out(config, arm, findings) for arm in arms}
+        kept = tuple(arm for arm in arms if why[arm] is None)
+        for arm in kept or arms:
+            self.require(config, arm, findings)
+        return kept, {arm: told for arm, told in why.items() if told is not None}
 
 
 @dataclass(frozen=True)
@@ -130,13 +163,16 @@ class Judged:
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def request_key(stage: str, arm: str, prompt: Prompt, sampling: Sampling, number: int, model: str) -> str:
+def request_key(
+    stage: str, arm: str, prompt: Prompt | Given, sampling: Sampling, number: int, model: str, row: str | None = None
+) -> str:
     """Hash what is asked: 128 bits of BLAKE2b over canonical JSON, in hexadecimal.
 
     Never a position in a file and never an output, so that inserting, reordering or lengthening a plan asks
-    nothing twice.
+    nothing twice. Where what is asked is about a `row` of a file, it is asked for each such row.
     """
-    return blake2b(_encode((stage, arm, prompt, sampling, number, model)), digest_size=16).hexdigest()
+    about = (stage, arm, prompt, sampling, number, model)
+    return blake2b(_encode(about if row is None else (*about, row)), digest_size=16).hexdigest()
 
 
 def chosen_arms(known: tuple[str, ...], wanted: Iterable[str] | None) -> tuple[str, ...]:
@@ -162,18 +198,23 @@ def requests(
         config: The configuration.
         connection_model: The model's name as sent.
         max_n: Most choices per request that the server gives.
-        arms: The arms; they take turns, so that a run that ends early has asked each as often.
+        arms: The arms; they take turns, so that a run that ends early has asked each as often, until all are done.
     """
-    plans = [stage.plan(config, connection_model, arm) for arm in arms]
-    for whole in chain.from_iterable(zip(*plans, strict=True)):
-        yield from messages.parts(whole, max_n)
+    whole: Iterable[Request]
+    if stage.together is not None:
+        whole = stage.together(config, connection_model, tuple(arms))
+    else:
+        plans = [stage.plan(config, connection_model, arm) for arm in arms]
+        whole = (request for turn in zip_longest(*plans) for request in turn if request is not None)
+    for request in whole:
+        yield from messages.parts(request, max_n)
 
 
 async def judged(
     stage: Stage[Row],
     config: RunConfig,
     connection: Connection,
-    plan: Iterable[Request],
+    plan: Iterable[Request | None],
     judges: dict[str, Judge],
     *,
     gate: Gate,
@@ -189,16 +230,16 @@ async def judged(
     async def finish(outcome: Outcome) -> Judged:
         return Judged(outcome, await _judge(stage, judges[outcome.request.arm], outcome))
 
-    api = config.api
+    api, slots = config.api, stage.concurrency(config)
     settled = outcomes(
         plan,
-        connection.send,
+        as_broken(connection.send) if stage.fragile else connection.send,
         gate,
         finish=finish,
         # A request that waits for its retry, or its verdict, keeps its worker: half as many more keep the slots busy.
-        workers=api.concurrency + api.concurrency // 2 + 1,
+        workers=slots + slots // 2 + 1,
         seed=stage.seed(config),
-        max_attempts=api.max_attempts,
+        max_attempts=min(api.max_attempts, FRAGILE_ATTEMPTS) if stage.fragile else api.max_attempts,
         outage_limit=api.outage_limit,
         stop=stop,
         on_failure=on_failure,
@@ -220,11 +261,11 @@ async def in_memory(
     stage: Stage[Row], client: OpenAICompletionClient, config: RunConfig, arm: str
 ) -> AsyncGenerator[list[Judged], None]:
     """Run one arm without a folder: connect, ask, judge, yield. May be left at any time."""
-    async with client.connect(n=stage.n(config)) as connection:
+    async with client.connect(n=stage.n(config), scores=stage.scores) as connection:
         stage.require(config, arm, connection.findings)
         dialect = connection.dialect
         plan = requests(stage, config, dialect.model, dialect.max_n, [arm])
-        gate = Gate(config.api.concurrency, config.api.requests_per_second)
+        gate = Gate(stage.concurrency(config), config.api.requests_per_second)
         judge = stage.judge(config)
         batches = judged(stage, config, connection, plan, {arm: judge}, gate=gate)
         async with aclosing(judge), aclosing(batches):

@@ -24,6 +24,7 @@ class Summary:
         seconds: Wall time of this process.
         files: Rows of each view.
         saturated: For each arm that ended early, why, and what twice its draws would give.
+        left_out: For each arm that the server cannot serve, and that the run went on without, why.
         damaged: Damaged lines of the journal; their requests were asked again.
     """
 
@@ -36,6 +37,7 @@ class Summary:
     seconds: float = 0.0
     files: dict[str, int] = field(default_factory=dict)
     saturated: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
 
 

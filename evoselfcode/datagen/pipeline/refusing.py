@@ -1,0 +1,94 @@
+"""Ending a run of which nothing comes: its first requests are all given up, or what it asks breaks the server.
+
+This file decides when that is so, and which given-up requests are only settled when it is known not to be so.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from evoselfcode.engine.pool import Sender
+from evoselfcode.errors import EndpointRefused
+from evoselfcode.records import Completion, Failure, FailureKind, Request
+from evoselfcode.storage import Entry
+
+FIRST_REFUSALS = 100
+"""Requests of one process that may be given up before any is answered; then the run ends: nothing would come of it."""
+
+OF_THE_ROW: tuple[FailureKind, ...] = ("too_long", "sentinel_in_prompt")
+"""How a request ends whose row is at fault: what is asked about other rows may do."""
+
+FIRST_ROWS = 2000
+"""Given-up requests, those of faulty rows among them, of one process before any is answered; then the run ends."""
+
+BREAKING: tuple[FailureKind, ...] = ("server_error", "disconnect")
+"""How a request ends that breaks the server. vLLM's engine dies of a prompt's log-probabilities when memory runs out,
+and takes all requests in flight with it (vllm#5907, #38830)."""
+
+MOST_BROKEN = 3
+"""Requests in a row that may break the server; then the run ends, before it is broken again and again."""
+
+
+def as_broken(send: Sender) -> Sender:
+    """Take the word of a server that its engine died for what it is: a server that broke, not one that is away.
+
+    Else what killed it would be asked again and again, as often as somebody starts it anew.
+    """
+
+    async def attempt(request: Request) -> Completion | Failure:
+        answer = await send(request)
+        if isinstance(answer, Failure) and answer.kind == "connect" and answer.status is not None:
+            return msgspec.structs.replace(answer, kind="server_error")
+        return answer
+
+    return attempt
+
+
+class Refusals:
+    """Watches the requests of one process as they are settled.
+
+    Args:
+        fragile: Whether what is asked can break the server.
+    """
+
+    def __init__(self, *, fragile: bool) -> None:
+        self._fragile = fragile
+        self._given_up = self._of_rows = 0
+        self._answered = False
+        self._broken: list[Entry] = []
+
+    def settle(self, entry: Entry) -> list[Entry]:
+        """Take a request; return those that are settled by now.
+
+        One that broke the server is so when another is answered: if the run ends, it is asked again by the next.
+
+        Raises:
+            EndpointRefused: Nothing will come of the run.
+        """
+        failure = entry.failure
+        self._answered |= failure is None
+        self._given_up += failure is not None
+        self._of_rows += failure is not None and entry.row is not None and failure.kind in OF_THE_ROW
+        enough = self._given_up - self._of_rows >= FIRST_REFUSALS or self._given_up >= FIRST_ROWS
+        if failure is not None and not self._answered and enough:
+            raise EndpointRefused(
+                f"the first {self._given_up} requests were all given up; the last one: "
+                f"{failure.kind}: {failure.message}",
+                hint="`evoselfcode doctor` shows what the server takes; use --new-run once it is mended",
+            )
+        if not self._fragile or failure is None or failure.kind not in BREAKING:
+            return [*self.rest(), entry]
+        self._broken.append(entry)
+        if len(self._broken) >= MOST_BROKEN:
+            raise EndpointRefused(
+                f"{MOST_BROKEN} requests in a row broke the server; the last one: {failure.kind}: {failure.message}",
+                hint="a prompt's log-probabilities take much of its memory: lower score.concurrency, score shorter "
+                "functions (filters.max_code_len), or start vLLM with a smaller --max-num-batched-tokens; then run the "
+                "same command again",
+            )
+        return []
+
+    def rest(self) -> list[Entry]:
+        """Return what was held back, and hold it no more: the server still answers, or there is nothing left to ask."""
+        held, self._broken = self._broken, []
+        return held
