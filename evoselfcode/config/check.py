@@ -133,7 +133,7 @@ def _is_unicode(value: object) -> bool:
 
 
 def _complain(document: Document, path: Path_, got: object, expected: str) -> None:
-    secret = path[:2] == ("api", "api_key")
+    secret = path[-2:] == ("api", "api_key")
     shown = "***" if secret else _shown(got)
     document.complain(path, f"got {shown}, expected {expected}")
 
@@ -193,6 +193,9 @@ def _together(config: Any, document: Document) -> None:
             f"{document.place(('api', 'base_url'))}: model: is missing; set it to the name that "
             f"{short(config.api.base_url)} lists under /v1/models (only `local:` needs none)"
         )
+    rater = config.rating.api.base_url
+    if rater not in (None, "local:") and not (config.rating.model or config.model):
+        document.complain(("rating", "model"), f"is missing; set it to the name that {short(rater)} lists")
     if fim.mode == "suffix" and fim.use_chat_for_fim:
         document.complain(
             ("api", "fim", "mode"), "pins suffix while api.fim.use_chat_for_fim is true; take one of them out"
@@ -219,6 +222,11 @@ def _stage_b_together(config: Any, document: Document) -> None:
         section = getattr(config, name)
         if section.temperature == 0 and section.n > 1:
             document.complain((name, "n"), f"is {section.n} while {name}.temperature is 0: {GREEDY}")
+    if config.rating.temperature == 0 and config.rating.n > 1:
+        document.complain(("rating", "n"), f"is {config.rating.n} while rating.temperature is 0: {GREEDY}")
+    middles = config.export.fim
+    if not middles.body + middles.lines + middles.name:
+        document.complain(("export", "fim"), "gives body, lines and name no weight; one of them is the middle")
     if len(set(config.codegen.arms)) < len(config.codegen.arms):
         document.complain(("codegen", "arms"), "names an arm twice")
 

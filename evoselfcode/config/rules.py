@@ -88,6 +88,12 @@ def holds(*placeholders: str) -> Callable[[str], str | None]:
     return lambda text: None if any(placeholder in text for placeholder in placeholders) else missing
 
 
+def each_holds(*placeholders: str) -> Callable[[tuple[str, ...]], str | None]:
+    """Make a rule for a list of such texts."""
+    rule = holds(*placeholders)
+    return lambda texts: next((f"{short(text)} {trouble}" for text in texts if (trouble := rule(text))), None)
+
+
 def arm_name(name: str) -> str | None:
     """Check the name of an arm."""
     if not _ARM.fullmatch(name):
@@ -134,9 +140,18 @@ def _slow_text(pattern: re.Pattern[str]) -> str | None:
     return None
 
 
+def rising(numbers: tuple[int, ...]) -> str | None:
+    """Check that each number is larger than the one before."""
+    return None if list(numbers) == sorted(set(numbers)) else f"{list(numbers)} does not rise, expected e.g. [2, 5, 8]"
+
+
 RULES: dict[Path_, Callable[[Any], str | None]] = {
     ("api", "base_url"): base_url,
     ("api", "api_key"): api_key,
+    ("rating", "api", "base_url"): base_url,
+    ("rating", "api", "api_key"): api_key,
+    ("choose", "strata", "bands"): rising,
+    ("export", "phrases"): each_holds("{func_name}", "{description}", "{skeleton}"),
     ("filters", "name_regex"): regex,
     ("output", "dir"): folder,
     ("prompts", "codegen", "template"): holds("{func_name}", "{skeleton}"),

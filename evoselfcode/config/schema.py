@@ -16,9 +16,13 @@ import msgspec
 from msgspec import Meta
 
 from evoselfcode.config import check, load, remarks
+from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asserts, Codegen, Describe, Skeleton
+from evoselfcode.config.export_section import Export
 from evoselfcode.config.filter_sections import Filters
 from evoselfcode.config.plain_yaml import Document
+from evoselfcode.config.rating_section import Rating, masked_rater
+from evoselfcode.config.score_section import Score
 from evoselfcode.config.sections import Api, Namegen, Output, Prompts, SaturationRules, masked
 
 
@@ -39,6 +43,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     asserts: Asserts = Asserts()
     codegen: Codegen = Codegen()
     filters: Filters = Filters()
+    score: Score = Score()
+    rating: Rating = Rating()
+    choose: Choose = Choose()
+    export: Export = Export()
     output: Output = Output()
 
     @classmethod
@@ -82,6 +90,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def to_public(self) -> dict[str, Any]:
         """Return the whole configuration as plain data, with the key masked."""
         document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        document["rating"]["api"] = masked_rater(self.rating.api)
         return document | {"api": masked(self.api)}
 
     def __repr__(self) -> str:
@@ -104,6 +113,11 @@ SHAPING: dict[str, tuple[str, ...]] = {
     "skeleton": ("model", "prompts.code_boundary", "prompts.skeleton.", "skeleton."),
     "asserts": ("model", "prompts.code_boundary", "prompts.asserts.", "asserts."),
     "code": ("model", "api.fim.", "prompts.code_boundary", "prompts.codegen.", "codegen."),
+    "score": ("model", "api.fim.family", "score.description_prompt"),
+    "rating": (
+        "model", "rating.model", "rating.chat", "rating.seed", "rating.n", "rating.temperature",
+        "rating.max_new_tokens", "rating.logprobs",
+    ),
 }  # fmt: skip
 """For each stage the settings that shape what it draws, whole sections by a dot at the end. What its draws are filtered
 by is none of them, but for names: filters of code are applied to what is drawn as often as you like."""

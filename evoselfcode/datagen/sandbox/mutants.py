@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, islice
+from random import Random
 
 import msgspec
 
@@ -71,13 +73,42 @@ def mutants(program: str, func_name: str, most: int = MOST) -> tuple[Mutant, ...
         (number, operator)
         for number, node in enumerate(ast.walk(function))
         for operator, mutate in _OPERATORS.items()
-        if mutate(copy.deepcopy(node), function)
+        if mutate(_copied(node), function)
     ]
     step = max(1.0, len(places) / most)
     chosen = [places[int(at * step)] for at in range(min(most, len(places)))]
     original = ast.unparse(ast.parse(program))
     made = (Mutant(operator, _with_bug(program, func_name, number, operator)) for number, operator in chosen)
     return tuple(mutant for mutant in made if mutant.program != original)
+
+
+def one_bug(program: str, func_name: str, random: Random) -> Mutant | None:
+    """Put one bug into a function and leave all else of the text as it is: comments, blank lines, quotes.
+
+    Operators and constants of the body come first: a condition negated, or something else returned, is taken where
+    there are none.
+
+    Args:
+        program: Text that defines it.
+        func_name: The function.
+        random: Chooses the place.
+
+    Returns:
+        ``None`` if there is no place for one, or the text does not parse.
+    """
+    function = find(program, func_name)
+    if function is None:
+        return None
+    body = {id(node) for statement in function.body for node in ast.walk(statement)}
+    places = [
+        (operator in ("negation", "return"), random.random(), number, operator)
+        for number, node in enumerate(ast.walk(function))
+        if id(node) in body
+        for operator, mutate in _OPERATORS.items()
+        if mutate(_copied(node), function)
+    ]
+    made = (_patched(program, func_name, number, operator) for _, _, number, operator in sorted(places))
+    return next((mutant for mutant in made if mutant is not None), None)
 
 
 def notices(kept: Sequence[bool], outcomes: Sequence[Outcome]) -> bool | None:
@@ -102,18 +133,58 @@ def strength(noticed: Sequence[bool | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def _copied(node: ast.AST) -> ast.AST:
+    """Copy a node and its lists, which is all that an operator changes; not what is below it."""
+    copied = copy.copy(node)
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            setattr(copied, name, [*value])
+    return copied
+
+
 def _with_bug(program: str, func_name: str, number: int, operator: str) -> str:
     tree = ast.parse(program)
+    function, node = _place(tree, func_name, number)
+    _OPERATORS[operator](node, function)
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _place(tree: ast.Module, func_name: str, number: int) -> tuple[ast.AST, ast.AST]:
     function = next(
         node
         for node in reversed(tree.body)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == func_name
     )
-    for at, node in enumerate(ast.walk(function)):
-        if at == number:
-            _OPERATORS[operator](node, function)
-            break
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return function, next(islice(ast.walk(function), number, None))
+
+
+def _patched(program: str, func_name: str, number: int, operator: str) -> Mutant | None:
+    """Write a bug into the text itself; ``None`` unless the text then is the mutant and nothing else."""
+    tree = ast.parse(program)
+    function, node = _place(tree, func_name, number)
+    begin, end = _extent(program, node.test if isinstance(node, ast.If | ast.While | ast.IfExp) else node)
+    before = ast.dump(tree)
+    _OPERATORS[operator](node, function)
+    changed = node.test if isinstance(node, ast.If | ast.While | ast.IfExp) else node
+    written = ast.unparse(ast.fix_missing_locations(changed))
+    data = program.encode()
+    if ast.dump(tree) == before:
+        return None
+    for told in (written, f"({written})"):  # what binds weaker now needs parentheses
+        text = (data[:begin] + told.encode() + data[end:]).decode()
+        try:
+            if ast.dump(ast.parse(text)) == ast.dump(tree):
+                return Mutant(operator, text)
+        except (SyntaxError, ValueError):
+            continue
+    return None
+
+
+def _extent(program: str, node: ast.AST) -> tuple[int, int]:
+    """Return where a node begins and ends in a text, in bytes."""
+    begins = [0, *accumulate(map(len, program.encode().splitlines(keepends=True)))]
+    first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
+    return begins[first - 1] + getattr(node, "col_offset", 0), begins[last - 1] + getattr(node, "end_col_offset", 0)
 
 
 def _comparison(node: ast.AST, function: ast.AST) -> bool:

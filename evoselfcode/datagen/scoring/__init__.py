@@ -1,0 +1,1 @@
+"""Scoring: how probable a model thinks a function that is written, and its parts."""
