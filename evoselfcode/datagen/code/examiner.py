@@ -11,7 +11,8 @@ import os
 import resource
 import signal
 import sys
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -23,6 +24,8 @@ from evoselfcode.datagen.filters.source import Source
 from evoselfcode.datagen.sandbox.inputs import Inputs
 from evoselfcode.datagen.sandbox.jobs import Check
 from evoselfcode.records import Task
+
+T = TypeVar("T")
 
 MEMORY = 512 * 2**20
 """Bytes of address space that looking at text may add to the process."""
@@ -130,24 +133,36 @@ def _checks_of(source: Source) -> Checks:
 
 
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:
-    """Answer until `asked` ends: first the rules, then lists of drafts; every draft has an answer of its own.
-
-    A draft that takes too long ends the process by SIGPROF, in the middle of the parser too: no handler is run.
-    """
+    """Answer until `asked` ends: first the rules, then lists of drafts; every draft has an answer of its own."""
     rules = msgspec.msgpack.decode(read_message(asked) or b"", type=Rules)
-    look_at = Examiner(rules).look_at
     decode = msgspec.msgpack.Decoder(list[Draft]).decode
-    seconds = 0.0  # the first message takes as long as it takes: modules are imported
+    answer(asked, answered, decode, Examiner(rules).look_at, lambda draft: len(draft.text), rules.seconds)
+
+
+def answer(
+    asked: BinaryIO,
+    answered: BinaryIO,
+    decode: Callable[[bytes], list[T]],
+    look_at: Callable[[T], object],
+    letters: Callable[[T], int],
+    seconds: float,
+) -> None:
+    """Answer lists of texts until `asked` ends, each text by a message of its own.
+
+    A text that takes more than `seconds` of CPU time ends the process by SIGPROF, in the middle of the parser too: no
+    handler is run.
+    """
+    allowed = 0.0  # the first message takes as long as it takes: modules are imported
     while (message := read_message(asked)) is not None:
-        for draft in decode(message):
-            if len(draft.text) > LONG:
+        for one in decode(message):
+            if letters(one) > LONG:
                 answered.flush()
-            signal.setitimer(signal.ITIMER_PROF, seconds)
-            found = msgspec.msgpack.encode(look_at(draft))
+            signal.setitimer(signal.ITIMER_PROF, allowed)
+            found = msgspec.msgpack.encode(look_at(one))
             signal.setitimer(signal.ITIMER_PROF, 0)
             answered.write(framed(found))
         answered.flush()
-        seconds = rules.seconds
+        allowed = seconds
 
 
 def framed(message: bytes) -> bytes:
@@ -161,16 +176,16 @@ def read_message(stream: BinaryIO) -> bytes | None:
     return stream.read(int.from_bytes(head, "big")) if len(head) == 4 else None
 
 
-def main() -> None:
-    """Be the process: look at drafts in little memory, silently, until the run closes the pipe or is gone."""
+def be(program: Callable[[BinaryIO, BinaryIO], None]) -> None:
+    """Be a process that looks at texts in little memory, silently, until the run closes the pipe or is gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     used = int(open("/proc/self/statm", "rb").read().split()[0]) * resource.getpagesize()  # noqa: PTH123, SIM115
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # whoever started the run may have told it to be ignored
     with open(1, "wb", buffering=TOGETHER, closefd=False) as answered:
-        serve(sys.stdin.buffer, answered)
+        program(sys.stdin.buffer, answered)
 
 
 if __name__ == "__main__":
-    main()
+    be(serve)

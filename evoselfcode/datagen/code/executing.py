@@ -19,8 +19,8 @@ import anyio.to_thread
 import msgspec
 
 from evoselfcode.config import RunConfig
-from evoselfcode.datagen.code.crew import processors
 from evoselfcode.datagen.code.examiner import Examination
+from evoselfcode.datagen.code.processes import processors
 from evoselfcode.datagen.code.rows import CodeFileRow, objecting
 from evoselfcode.datagen.code.tasks import ASSERTS_FILE
 from evoselfcode.datagen.filters.asserts import vetted

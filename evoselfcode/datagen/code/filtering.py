@@ -21,10 +21,11 @@ import anyio.to_thread
 import msgspec
 
 from evoselfcode.config import RunConfig
-from evoselfcode.datagen.code.crew import Crew, processors
+from evoselfcode.datagen.code.crew import Crew
 from evoselfcode.datagen.code.executing import Execution, execution, require_hypothesis
 from evoselfcode.datagen.code.linting import AT_ONCE, lint, require_ruff
 from evoselfcode.datagen.code.metrics import METRICS, Counts, known_metrics, stamp_of
+from evoselfcode.datagen.code.processes import processors
 from evoselfcode.datagen.code.rows import CodeFileRow, Drawn, Spool, drawn, objecting
 from evoselfcode.datagen.code.rules import rules_of
 from evoselfcode.datagen.filters.gates import RUFF_GATE, RUFF_SCORE

@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from evoselfcode.datagen.code.crew import harmless_environment
+from evoselfcode.datagen.code.processes import harmless_environment
 from evoselfcode.errors import EvoselfcodeError, UsageError
 from evoselfcode.storage import storage_errors
 
@@ -32,6 +33,8 @@ SECONDS = 60.0
 
 _PREFIX = "evoselfcode-ruff-"
 
+_LEAVE_OUT = "filters.enable_ruff: false leaves it out"
+
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108
 """Where files cost microseconds. In a temporary folder on a disk, 256 of them may take longer than ruff: 0.3 s."""
 
@@ -39,16 +42,33 @@ _IN_MEMORY = Path("/dev/shm")  # noqa: S108
 class _Finding(msgspec.Struct):
     code: str | None
     filename: str
+    message: str = ""
 
 
-def require_ruff() -> None:
+class Remark(NamedTuple):
+    """What ruff says of a place in a program.
+
+    Attributes:
+        rule: The rule, such as ``F401``; ``E999`` of what ruff cannot parse.
+        message: In words.
+    """
+
+    rule: str
+    message: str
+
+
+def require_ruff(needs: str = "filters.enable_ruff", extra: str = "filter") -> None:
     """Say so if ruff is not installed.
+
+    Args:
+        needs: What needs it.
+        extra: The extra of the package that brings it.
 
     Raises:
         UsageError: It is not.
     """
     if find_spec("ruff") is None:
-        raise UsageError("filters.enable_ruff needs ruff", hint='pip install "evoselfcode[filter]"')
+        raise UsageError(f"{needs} needs ruff", hint=f'pip install "evoselfcode[{extra}]"')
 
 
 async def lint(programs: Sequence[str], select: str) -> list[tuple[str, ...]]:
@@ -61,13 +81,31 @@ async def lint(programs: Sequence[str], select: str) -> list[tuple[str, ...]]:
     Raises:
         EvoselfcodeError: Ruff fails, or is not done within a minute.
     """
-    found: list[set[str]] = [set() for _ in programs]
+    return [tuple(sorted({remark.rule for remark in found})) for found in await remarks(programs, select)]
+
+
+async def remarks(
+    programs: Sequence[str], select: str, *, options: Sequence[str] = (), hint: str = _LEAVE_OUT
+) -> list[list[Remark]]:
+    """Return, for each program, all that ruff says of it by `select`, in order. Cancelled: ruff is ended.
+
+    Args:
+        programs: Python texts.
+        select: Rules, as ``--select`` takes them.
+        options: Settings, as ``--config`` takes them.
+        hint: What to try where ruff fails.
+
+    Raises:
+        EvoselfcodeError: Ruff fails, or is not done within a minute.
+    """
+    found: list[list[Remark]] = [[] for _ in programs]
     if programs:
         with storage_errors(_where(), "write the functions for ruff into"), _folder() as folder:
             await anyio.to_thread.run_sync(_write, Path(folder), programs)
-            for finding in await _run(folder, select):
-                found[int(Path(finding.filename).stem)].add(finding.code or "E999")
-    return [tuple(sorted(codes)) for codes in found]
+            settings = [part for option in options for part in ("--config", option)]
+            for finding in await _run(folder, ["--select", select, *settings], hint):
+                found[int(Path(finding.filename).stem)].append(Remark(finding.code or "E999", finding.message))
+    return found
 
 
 def _where() -> Path:
@@ -96,12 +134,12 @@ def _write(folder: Path, programs: Sequence[str]) -> None:
         (folder / f"{number}.py").write_text(program, encoding="utf-8", errors="replace")
 
 
-async def _run(folder: str, select: str) -> list[_Finding]:
+async def _run(folder: str, options: Sequence[str], hint: str) -> list[_Finding]:
     command = [*_command(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--ignore-noqa"]
     try:
         with anyio.fail_after(SECONDS):
             done = await anyio.run_process(
-                [*command, "--select", select, "--output-format", "json", folder],
+                [*command, *options, "--output-format", "json", folder],
                 check=False,
                 stderr=subprocess.PIPE,
                 env=harmless_environment(),
@@ -112,4 +150,4 @@ async def _run(folder: str, select: str) -> list[_Finding]:
         said = done.stderr.decode(errors="replace").strip()[-300:]
     except (OSError, msgspec.DecodeError) as error:  # a timeout is one too
         said = repr(error)
-    raise EvoselfcodeError(f"ruff failed: {said}", hint="filters.enable_ruff: false leaves it out")
+    raise EvoselfcodeError(f"ruff failed: {said}", hint=hint)

@@ -16,6 +16,7 @@ import msgspec
 from evoselfcode.datagen.code.auditing import AUDIT, KNOWN_AUDIT
 from evoselfcode.datagen.code.filtering import RAW
 from evoselfcode.datagen.code.metrics import METRICS
+from evoselfcode.datagen.code.score_reporting import CHOICE, RANKED, scores_of
 from evoselfcode.datagen.filters.gates import CODE_REASONS
 from evoselfcode.datagen.pipeline.reading import Journals, manifest_of
 from evoselfcode.datagen.pipeline.reporting import DOCUMENT, PAGE
@@ -71,10 +72,11 @@ def is_filtered(folder: Path) -> bool:
 
 
 def reported_code(folder: Path) -> bool:
-    """Say whether the report in `folder` is of what the last filter, and the last audit, wrote there."""
+    """Say whether the report in `folder` is of what the last filter, audit and choice wrote there."""
     try:
         page = (folder / PAGE).stat().st_mtime_ns
-        return all((folder / of).stat().st_mtime_ns <= page for of in (METRICS, AUDIT) if (folder / of).exists())
+        made_of = [folder / of for of in (METRICS, AUDIT, RANKED, CHOICE)]
+        return all(path.stat().st_mtime_ns <= page for path in made_of if path.exists())
     except OSError:
         return False
 
@@ -100,6 +102,7 @@ def report_code(folder: Path) -> dict[str, Any]:
     if audit is None and not remarks:
         known = msgspec.to_builtins(_read(KNOWN_AUDIT, _Audit))
         audit = None if other_filters(known, metrics.of.filters) else known
+    scores, about_scores = scores_of(folder)
     report = code_document(
         read_rows(folder / RAW, CodeDraw),
         _once(journals.entries()),
@@ -108,7 +111,10 @@ def report_code(folder: Path) -> dict[str, Any]:
         metrics=msgspec.to_builtins(metrics),
         meanings=CODE_REASONS,
         audit=audit,
-        warnings=dict.fromkeys((*metrics.warnings, *journals.remarks(), *_changed(runs, metrics), *remarks)),
+        scores=scores,
+        warnings=dict.fromkeys(
+            (*metrics.warnings, *journals.remarks(), *_changed(runs, metrics), *remarks, *about_scores)
+        ),
     )
     write_document(folder / DOCUMENT, report)
     atomic_write(folder / PAGE, [render_code(report).encode()])
