@@ -1,0 +1,100 @@
+"""Where an export is put: it is there whole or not at all, and takes the place of an older one only if told to.
+
+This file decides which folder may be replaced. It refuses to know what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evoselfcode.errors import UsageError
+from evoselfcode.storage import storage_errors
+from evoselfcode.storage.files import make_folder, sync_folder
+
+MANIFEST, SUMS = "export.json", "SHA256SUMS"
+"""What is in the export, and the digests of it as ``sha256sum -c`` reads them."""
+
+
+@contextmanager
+def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Hand out an empty folder; it becomes `out` when it is left without an exception, and is gone otherwise.
+
+    Raises:
+        UsageError: There is something at `out` that is not to be replaced.
+        StorageError: It cannot be made, or cannot take its place.
+    """
+    out = out.absolute()  # "." has no name that one beside it could be made of
+    refuse(out, overwrite=overwrite)
+    make_folder(out.parent)
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    try:
+        with storage_errors(partial, "create the folder"):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+        yield partial
+        with storage_errors(out, "write"):
+            for path in sorted(partial.rglob("*")):
+                _sync(path)
+            sync_folder(partial)
+            refuse(out, overwrite=overwrite)
+            if out.exists():
+                out.rename(old)
+            partial.rename(out)
+            sync_folder(out.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if out.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():
+            old.rename(out)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        sync_folder(path)
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def refuse(out: Path, *, overwrite: bool) -> None:
+    """Refuse to write where something is: an export unless told to overwrite it, and anything else in any case.
+
+    Raises:
+        UsageError: There is such a thing.
+    """
+    with storage_errors(out, "look at"):
+        if out.is_dir() and not any(out.iterdir()):
+            return
+        if not (out.exists() or out.is_symlink()):
+            return
+    foreign = _foreign(out)
+    if foreign is not None:
+        raise UsageError(f"{out} {foreign}", hint="name another folder by --out")
+    if not overwrite:
+        raise UsageError(f"there is an export in {out}", hint="--overwrite replaces it; --out names another folder")
+
+
+def _foreign(out: Path) -> str | None:
+    """Say what makes it none of ours, or holds something besides an export, or return ``None``."""
+    if out.is_symlink() or not out.is_dir():
+        return "is no folder, and no export wrote it"
+    known = {MANIFEST, SUMS}
+    try:
+        listed = msgspec.json.decode((out / MANIFEST).read_bytes(), type=dict[str, Any])
+        known |= {str(file["path"]) for file in listed["files"]}
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return f"holds other files than an export, for it has no {MANIFEST} that lists them"
+    there = (path.relative_to(out).as_posix() for path in sorted(out.rglob("*")) if not path.is_dir())
+    return next((f"holds {name}, which no export wrote" for name in there if name not in known), None)
