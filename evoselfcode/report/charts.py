@@ -49,7 +49,7 @@ def saturation(arms: Arms) -> Chart | None:
     for number, (arm, points) in enumerate(curves):
         if not points:
             continue
-        color, dashes = _look(number)
+        color, dashes = look(number)
         axes.plot(*zip(*points, strict=True), color=color, linestyle=dashes, linewidth=2.2)
         rows += [[arm["arm"], x, y, "counted"] for x, y in _thinned(points)]
         end, ahead = points[-1], arm["forecast"]
@@ -119,7 +119,7 @@ def histogram(arms: Arms, key: str, title: str, *, most: int, of: str = "accepte
         axes.set_xticks(range(first, last + 1))
     else:
         for number, points in shares:
-            color, dashes = _look(number)
+            color, dashes = look(number)
             heights, edges = dict(points), [x - 0.5 for x in range(first, last + 2)]
             values = [heights.get(x, 0) for x in range(first, last + 1)]
             axes.stairs(values, edges, color=color, fill=True, alpha=0.16)
@@ -159,7 +159,7 @@ def _marked_bars(
     """Draw one arm below the other, each a bar with a mark: its place among the arms, the low end, mark, high end."""
     axes = axes_of(66 + 34 * len(drawn), left=92, top=12)
     for place, (number, low, middle, high) in enumerate(drawn):
-        color, _ = _look(number)
+        color, _ = look(number)
         axes.plot([low, high], [place, place], color=color, linewidth=linewidth, alpha=alpha)
         axes.plot([middle], [place], color=color, marker=_marker(number), markersize=8)
     axes.set_yticks(range(len(drawn)), [_plain(arms[number]["arm"], number) for number, *_ in drawn])
@@ -176,10 +176,10 @@ def _bars(axes: Axes, series: Sequence[tuple[int, Sequence[tuple[float, float]]]
     width = 0.8 / len(series)
     for place, (number, points) in enumerate(series):
         xs = [x + (place - (len(series) - 1) / 2) * width for x, _ in points]
-        axes.bar(xs, [y for _, y in points], width * 0.92, color=_look(number)[0], alpha=0.85, linewidth=0)
+        axes.bar(xs, [y for _, y in points], width * 0.92, color=look(number)[0], alpha=0.85, linewidth=0)
 
 
-def _look(number: int) -> tuple[str, Any]:
+def look(number: int) -> tuple[str, Any]:
     """Return the colour and the line of an arm, by its place."""
     return SERIES[number % len(SERIES)], DASHES[line(number)]
 

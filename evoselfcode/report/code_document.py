@@ -42,6 +42,7 @@ def code_document(
     metrics: Mapping[str, Any],
     meanings: Mapping[str, str],
     audit: Mapping[str, Any] | None = None,
+    scores: Mapping[str, Any] | None = None,
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Make the report of one code run.
@@ -54,6 +55,7 @@ def code_document(
         metrics: What the filter wrote of all draws together.
         meanings: What each gate drops, in the order of the ladder.
         audit: What the gates do to a corpus of programs that are known to be good or bad.
+        scores: What :func:`~evoselfcode.report.score_document.score_document` makes of ranked functions.
         warnings: What a reader should know first.
     """
     draws, costs, filters = CodeDraws(rows), dict[str, Cost](), metrics["of"]["filters"]
@@ -67,7 +69,12 @@ def code_document(
         "version": VERSION,
         "stage": "code",
         "folder": folder,
-        "warnings": [*warnings, *_remarks(draws, costs, metrics), *_of_the_audit(audit, filters)],
+        "warnings": [
+            *warnings,
+            *_remarks(draws, costs, metrics),
+            *_of_the_audit(audit, filters),
+            *(scores["warnings"] if scores else ()),
+        ],
         "provenance": provenance,
         "answer": _answer(arms, comparisons),
         "arms": [
@@ -78,6 +85,7 @@ def code_document(
         "gates": [_gate(gate, meaning, arms, filters, audit) for gate, meaning in meanings.items()],
         "audit": audit and {key: audit[key] for key in ("corpus", "programs", "good", "kept", "kept_good")},
         "agreement": _agreement(draws),
+        "scores": scores,
         "timeline": over_time,
     }
 

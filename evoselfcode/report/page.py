@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from evoselfcode.report.charts import draw, line
 from evoselfcode.report.code_charts import draw_code
 from evoselfcode.report.drawing import SERIES, Chart
+from evoselfcode.report.score_charts import draw_scores
 from evoselfcode.report.time_charts import FUNCTIONS, draw_timeline
 
 LONGEST = 120
@@ -49,6 +50,7 @@ def render_code(document: Mapping[str, Any]) -> str:
         One HTML document, as :func:`render` does.
     """
     charts = draw_code(document["arms"]) | draw_timeline(document["timeline"], FUNCTIONS)
+    charts |= draw_scores(document["scores"], {arm["arm"]: at for at, arm in enumerate(document["arms"])})
     return _fill("code.html", document, charts)
 
 
