@@ -1,7 +1,6 @@
 """Measure the filter of code: functions per second, with and without ruff and execution, next to ceilings and peers.
 
-Run it with ``python benchmarks/filters.py`` from a checkout: two minutes on two cores. It prints a card for people
-and, last, one line of JSON for machines.
+Run it with ``python benchmarks/filters.py``: two minutes on two cores. A card for people, last a line of JSON.
 
 The ceiling: a gate that looks at a tree cannot be faster than ``ast.parse`` makes one, and both processors can do no
 more than twice what one does. What the whole costs beyond that is the walk over the tree, twenty gates of text, the
@@ -11,8 +10,8 @@ The corpus: completions of HumanEval's tasks that parse, without the docstrings 
 each, under another name than the benchmark's. Each is drawn several times, as a model repeats itself; where duplicates
 are measured alone, every function is there once.
 
-The ways take turns (A B C A B C), so that other work of the machine meets all of them; a figure is the median of the
-rounds with the smallest and the largest. CPU seconds, and the ratios, depend less on what else the machine does.
+The ways take turns (A B C A B C), so that other work meets all of them; a figure is the median of the rounds with the
+smallest and the largest. CPU seconds and ratios depend less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -38,10 +37,11 @@ import anyio
 from datasketch import MinHash, MinHashLSH
 
 from evoselfcode.config import RunConfig
-from evoselfcode.datagen.code.crew import Crew, processors
+from evoselfcode.datagen.code.crew import Crew
 from evoselfcode.datagen.code.examiner import Draft, Examiner
 from evoselfcode.datagen.code.filtering import filter_code
 from evoselfcode.datagen.code.linting import AT_ONCE, lint
+from evoselfcode.datagen.code.processes import processors
 from evoselfcode.datagen.code.rules import rules_of
 from evoselfcode.datagen.filters.duplicates import Duplicates, shingles
 from evoselfcode.datagen.filters.function_text import cut

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from evoselfcode.datagen.pipeline.namegen import NameRow as NameRow
     from evoselfcode.datagen.pipeline.namegen import generate_funcnames_fim as generate_funcnames_fim
     from evoselfcode.datagen.pipeline.namegen import stream_funcnames as stream_funcnames
+    from evoselfcode.datagen.scoring.library import ascore_rows as ascore_rows
+    from evoselfcode.datagen.scoring.library import score_rows as score_rows
+    from evoselfcode.datagen.scoring.numbers import ScoreRow as ScoreRow
     from evoselfcode.errors import EvoselfcodeError as EvoselfcodeError
 
 __version__ = "0.1.0"
@@ -34,8 +37,11 @@ _HOMES = {
     "NameRow": "evoselfcode.datagen.pipeline.namegen",
     "OpenAICompletionClient": "evoselfcode.clients",
     "RunConfig": "evoselfcode.config",
+    "ScoreRow": "evoselfcode.datagen.scoring.numbers",
+    "ascore_rows": "evoselfcode.datagen.scoring.library",
     "generate_code": "evoselfcode.datagen.code.codegen",
     "generate_funcnames_fim": "evoselfcode.datagen.pipeline.namegen",
+    "score_rows": "evoselfcode.datagen.scoring.library",
     "stream_code": "evoselfcode.datagen.code.codegen",
     "stream_funcnames": "evoselfcode.datagen.pipeline.namegen",
 }
@@ -46,9 +52,12 @@ __all__ = [
     "NameRow",
     "OpenAICompletionClient",
     "RunConfig",
+    "ScoreRow",
     "__version__",
+    "ascore_rows",
     "generate_code",
     "generate_funcnames_fim",
+    "score_rows",
     "stream_code",
     "stream_funcnames",
 ]

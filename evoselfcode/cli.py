@@ -1,7 +1,8 @@
 """The command line: which commands there are, and that every error is one message and an exit code.
 
 How a run lives in a shell is :mod:`evoselfcode.shell`; what people see of it is :mod:`evoselfcode.terminal`; the
-commands of Stage B are :mod:`evoselfcode.cli_code`.
+commands of Stage B are :mod:`evoselfcode.cli_code`, those that look at its code :mod:`evoselfcode.cli_scoring` and
+:mod:`evoselfcode.cli_choosing`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from typing import Any
 import click
 
 from evoselfcode import __version__, loops
+from evoselfcode.cli_all import datagen_all
+from evoselfcode.cli_choosing import CHOOSING
 from evoselfcode.cli_code import STAGE_B
+from evoselfcode.cli_exporting import export
 from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings
+from evoselfcode.cli_scoring import SCORING
 from evoselfcode.errors import EvoselfcodeError, Interrupted
 from evoselfcode.shell import report_in_shell, run_in_shell, standard_output, with_report
 from evoselfcode.terminal import leave, printable, say
@@ -77,11 +82,12 @@ def datagen_names(
 @main.command()
 @with_config
 @with_settings
-def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
+@click.option("--scores", is_flag=True, help="Find out, too, whether the endpoint can score texts.")
+def doctor(config_path: Path, overrides: tuple[str, ...], scores: bool) -> None:
     """Find out what the endpoint can do, and say what works, what does not, and why.
 
-    At most six requests are sent, and two for each order of raw prompts that an arm prescribes. The exit code is 2 if
-    no way of fill-in-the-middle works, or not in such an order.
+    At most six requests are sent, and two for each order of raw prompts that an arm prescribes; at most ten more with
+    --scores. The exit code is 2 if no way of fill-in-the-middle works, or not in such an order, or none of scoring.
     """
     from evoselfcode.clients import Findings, OpenAICompletionClient
     from evoselfcode.terminal import findings_table
@@ -90,7 +96,7 @@ def doctor(config_path: Path, overrides: tuple[str, ...]) -> None:
     client = OpenAICompletionClient.from_config(config)
 
     async def look() -> Findings:
-        async with client.connect(n=config.namegen.n) as connection:
+        async with client.connect(n=config.namegen.n, scores=scores) as connection:
             return connection.findings
 
     findings = loops.run(look)
@@ -189,7 +195,7 @@ def serve(
     server.run(app, host, port, on_ready=lambda url: say(f"serving the embedded model at {url}/v1"))
 
 
-for _command in STAGE_B:
+for _command in (*STAGE_B, *SCORING, *CHOOSING, export, datagen_all):
     main.add_command(_command)
 
 

@@ -80,6 +80,8 @@ def code_report_card(report: Mapping[str, Any], *, after_the_filter: bool = Fals
 
     console = output()
     console.print(Text(printable(report["answer"]["sentence"]), style="bold"), soft_wrap=True)
+    if report["scores"]:
+        console.print(Text(printable(report["scores"]["sentence"])), soft_wrap=True)
     if not after_the_filter:
         for arm in report["arms"]:
             steps = ", ".join(f"{step['count']:,} {step['step']}" for step in arm["funnel"][1:])

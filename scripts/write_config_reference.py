@@ -125,7 +125,9 @@ def _name(hint: Any) -> str:
     if hint in names:
         return names[hint]
     if get_origin(hint) is tuple:
-        return "list of text"
+        return (
+            "list of whole numbers" if msgspec.json.schema(hint)["items"].get("type") == "integer" else "list of text"
+        )
     if get_origin(hint) is dict:
         return "map of names"
     args = get_args(hint)

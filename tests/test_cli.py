@@ -108,6 +108,14 @@ def test_doctor_prints_a_table_and_how_many_requests_it_took(folder: Path) -> No
     assert int(sent[1]) <= 6
 
 
+def test_doctor_looks_at_scores_if_it_is_told_to(folder: Path) -> None:
+    """Sabotage: leave ``scores`` out of the call."""
+    done = run(folder, "doctor", "--scores")
+    assert done.returncode == 0
+    assert re.search(r"^ok +scores +asked by prompt_logprobs", done.stdout, re.MULTILINE)
+    assert "scores" not in run(folder, "doctor").stdout
+
+
 def test_the_first_signal_drains_and_says_how_to_go_on(folder: Path) -> None:
     """Exit code 75. Sabotage: let the signal cancel at once, and rows in flight are paid and lost."""
     process = start(folder, *LONG)

@@ -19,9 +19,9 @@ from hostile_code import monsters
 
 from evoselfcode import RunConfig
 from evoselfcode.datagen.code.codegen import CODE, CodeJudge
-from evoselfcode.datagen.code.crew import processors
 from evoselfcode.datagen.code.examiner import MEMORY
 from evoselfcode.datagen.code.filtering import FILTERED, QUARANTINED, RAW, filter_code
+from evoselfcode.datagen.code.processes import processors
 from evoselfcode.datagen.filters.gates import CODE_REASONS
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.summary import Summary

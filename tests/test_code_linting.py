@@ -12,7 +12,7 @@ import pytest
 from crews import children
 
 from evoselfcode.datagen.code import linting
-from evoselfcode.datagen.code.linting import AT_ONCE, lint
+from evoselfcode.datagen.code.linting import AT_ONCE, lint, remarks
 from evoselfcode.datagen.filters.gates import RUFF_GATE, RUFF_SCORE
 from evoselfcode.errors import EvoselfcodeError
 
@@ -55,6 +55,15 @@ async def test_a_rule_is_told_once_and_only_those_that_are_asked_for() -> None:
     program = "import os\ndef f(x):\n    return y + z + x == None\n"
     assert await lint([program], RUFF_GATE) == [("F821",)]
     assert set((await lint([program], RUFF_SCORE))[0]) >= {"E711", "F401"}
+
+
+async def test_every_finding_is_told_with_its_words_and_by_the_settings() -> None:
+    """Sabotage: leave ``--config`` out, or tell a rule once."""
+    program = "def f(x):\n    import os\n    import re\n    return x and 1 if x else 2\n"
+    found = await remarks([FINE, program], "F401,C901", options=["lint.mccabe.max-complexity=0"])
+    assert [remark.rule for remark in found[1]] == ["C901", "F401", "F401"]
+    assert "`os` imported but unused" in {remark.message for remark in found[1]}
+    assert [remark.rule for remark in found[0]] == ["C901"]
 
 
 async def test_what_a_program_says_to_ruff_is_not_heard(folders: Path) -> None:

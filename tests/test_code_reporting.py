@@ -137,7 +137,7 @@ def test_a_report_that_is_older_than_the_filter_or_the_audit_is_not_of_it(tmp_pa
 
 
 def test_a_filter_ends_with_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Sabotage: leave ``_with_code_report`` out of ``filter_in_shell``."""
+    """Sabotage: leave ``with_code_report`` out of ``filter_in_shell``."""
     good, bad = "    return [x, x + 1]\n", "    return (\n"
     folder = write_run(tmp_path, [], [code_entry(0, good, bad), code_entry(1, good)])
     config = RunConfig.from_mapping({"output": {"dir": str(tmp_path)}})
@@ -155,13 +155,13 @@ def test_a_filter_ends_with_the_report(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_filter_without_the_extra_says_how_to_get_the_report(tmp_path: Path) -> None:
-    """Sabotage: let the error through, or pass over it in silence, in ``_with_code_report``."""
+    """Sabotage: let the error through, or pass over it in silence, in ``with_code_report``."""
     code = (
         "import sys; sys.modules['scipy'] = None\n"
         "from pathlib import Path\n"
-        "from evoselfcode.shell import _with_code_report\n"
-        f"_with_code_report(Path({str(tmp_path)!r}), 5, again=True)\n"
-        f"_with_code_report(Path({str(tmp_path)!r}), 200_001, again=True)\n"
+        "from evoselfcode.shell import with_code_report\n"
+        f"with_code_report(Path({str(tmp_path)!r}), 5, again=True)\n"
+        f"with_code_report(Path({str(tmp_path)!r}), 200_001, again=True)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == (

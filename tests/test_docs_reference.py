@@ -16,13 +16,21 @@ import evoselfcode
 from evoselfcode import errors
 from evoselfcode.cli import main
 from evoselfcode.clients.openai import SamplingOptions
+from evoselfcode.datagen.choosing.deciding import CHOICE_REASONS
+from evoselfcode.datagen.choosing.quality import Quality
+from evoselfcode.datagen.choosing.ranked import Choice, RankedRow
 from evoselfcode.datagen.code.rows import CodeFileRow
 from evoselfcode.datagen.filters import NAME_REASONS
 from evoselfcode.datagen.filters.asserts import ASSERT_REASONS
 from evoselfcode.datagen.filters.descriptions import DESCRIPTION_REASONS
 from evoselfcode.datagen.filters.gates import CODE_REASONS
 from evoselfcode.datagen.filters.skeletons import SKELETON_REASONS
+from evoselfcode.datagen.scoring.numbers import SCORES, UNKNOWN, ScoreRow
+from evoselfcode.datagen.scoring.rating import RATING_REASONS
+from evoselfcode.datagen.scoring.rating_files import RatingRow, ReplyRow
+from evoselfcode.datagen.scoring.score import SCORE_REASONS
 from evoselfcode.records import FailureKind, Fim, Request, Sampling
+from evoselfcode.spans import Span
 from evoselfcode.storage import Draw, Entry, Manifest
 from evoselfcode.wire import messages, retry, sentinels
 from evoselfcode.wire.dialect import Dialect, endpoint
@@ -93,6 +101,10 @@ def test_reasons_page_lists_every_reason_in_order() -> None:
         ("skeleton reasons", SKELETON_REASONS),
         ("assert reasons", ASSERT_REASONS),
         ("code reasons", CODE_REASONS),
+        ("score reasons", SCORE_REASONS),
+        ("unknown scores", UNKNOWN),
+        ("rating reasons", RATING_REASONS),
+        ("choice reasons", CHOICE_REASONS),
     ],
 )
 def test_reasons_page_lists_the_reasons_of_stage_b_in_order(table: str, reasons: dict[str, str]) -> None:
@@ -109,12 +121,37 @@ def test_reasons_page_says_what_each_failure_leads_to() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("entry", Entry), ("draw", Draw), ("manifest", Manifest), ("code row", CodeFileRow)],
+    [
+        ("entry", Entry),
+        ("draw", Draw),
+        ("span", Span),
+        ("manifest", Manifest),
+        ("code row", CodeFileRow),
+        ("score row", ScoreRow),
+        ("rating row", RatingRow),
+        ("reply row", ReplyRow),
+        ("quality", Quality),
+        ("choice", Choice),
+    ],
 )
 def test_files_page_lists_every_field(name: str, kind: type[msgspec.Struct]) -> None:
     """Sabotage: add a field to the journal's entries or to the manifest."""
     shown = [checkout.ticked(row[0])[0] for row in rows("files", name)]
     assert shown == [field.name for field in msgspec.structs.fields(kind)]
+
+
+def test_scores_page_tells_of_every_score_in_order() -> None:
+    """Sabotage: add a score to SCORES, or swap two."""
+    told = checkout.table(checkout.read("docs/explanation/scores.md"), "scores")
+    assert [checkout.ticked(row[0])[0] for row in told] == list(SCORES)
+    fields = next(row[1] for row in rows("files", "score row") if row[0] == "`scores`")
+    assert [word for word in checkout.ticked(fields) if word != "null"] == list(SCORES)
+
+
+def test_files_page_lists_what_a_ranked_row_has_besides() -> None:
+    """Sabotage: add a field to ``RankedRow``."""
+    own = [name for name in RankedRow.__struct_fields__ if name not in CodeFileRow.__struct_fields__]
+    assert [checkout.ticked(row[0])[0] for row in rows("files", "ranked row")] == own
 
 
 def test_api_page_lists_the_client_and_its_options() -> None:

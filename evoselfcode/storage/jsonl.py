@@ -57,10 +57,12 @@ class Damage(msgspec.Struct, frozen=True):
     Attributes:
         offset: Where it begins, in bytes.
         size: How long it is, in bytes.
+        why: What is wrong with it, where that is known.
     """
 
     offset: int
     size: int
+    why: str = ""
 
 
 def read(path: Path) -> Iterator[bytes | Damage]:
