@@ -49,4 +49,4 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="What stands between a function and its description where that is scored. A space follows; "
             "spaces at the end are no part of it."
         ),
-    ] = "\n\n# In one sentence, the function above:"
+    ] = "\n\nIn one sentence, the function above:"
