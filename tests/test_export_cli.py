@@ -52,7 +52,7 @@ def test_a_run_becomes_a_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ("arguments", "told"),
     [
         (("nowhere",), "holds neither"),
-        (("--format", "fim-psm", "--set", "export.fim.family=elf"), "cannot be made"),
+        (("--format", "fim-psm", "--set", "export.fim.family=elf"), "export.fim.family: got 'elf'"),
         (("--set", "export.files=csv"), "export.files"),
         (("--set", "export.fim.body=0", "--set", "export.fim.lines=0", "--set", "export.fim.name=0"), "export.fim"),
         (("--set", "export.phrases=[Do it.]"), "export.phrases"),
