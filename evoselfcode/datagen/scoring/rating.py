@@ -128,7 +128,7 @@ def warnings(config: RunConfig) -> list[str]:
     """
     path = rows_file(config)
     if not sum(1 for _ in read_arm(config, RATING)):  # all of it: before anything is asked
-        raise UsageError(f"{path} holds no functions")
+        raise UsageError(f"{path} holds no functions", hint="why none was kept: evoselfcode report RUN")
     if config.rating.model is None and config.rating.api.base_url is None:  # see rater
         return [f"the model rates its own functions ({path})\nhint: set rating.model to another, if there is one"]
     return []

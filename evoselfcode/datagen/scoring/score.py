@@ -127,7 +127,7 @@ def warnings(config: RunConfig) -> list[str]:
     """
     path = file_of(config)
     if not sum(1 for _ in read_functions(path)):  # all of it: before anything is asked
-        raise UsageError(f"{path} holds no functions")
+        raise UsageError(f"{path} holds no functions", hint="why none was kept: evoselfcode report RUN")
     texts, found = config.score.texts, []
     if "code" not in texts:
         found.append("score.texts is without code, which all scores but name_recoverability need")
