@@ -1,4 +1,4 @@
-"""Measure what is right of what is chosen: one of a hundred functions, by six ways, on asserts of four kinds.
+"""Measure what is right of what is chosen: one of a hundred functions, by six ways, on asserts of five origins.
 
 Run it with ``python benchmarks/best_of_n.py`` from a checkout: seconds. It prints a card for people and, last, one
 line of JSON for machines. It runs no code: ``tests/data/best_of_n.json.gz`` has which programs pass which asserts.
@@ -21,13 +21,13 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the corpus, the ways and the test's numbers are one
 
-from choosers import DRAWS, FEWER, TIMES, WAYS, Source, any_draw, gap, interval, right, stored, tasks, truth
+from choosers import DRAWS, FEWER, TIMES, WAYS, Pool, Source, any_draw, gap, interval, right, stored, tasks, truth
 
 from evoselfcode.stats.intervals import Interval
 
@@ -53,8 +53,8 @@ def measured(source: Source) -> dict[str, Any]:
         "asserts": sum(map(len, source.asserts.values())),
         "truth": truth(source, "kept")._asdict(),
     }
-    for pool in ("parsed", "kept"):
-        found = right(source, pool)  # type: ignore[arg-type]
+    for pool in get_args(Pool):
+        found = right(source, pool)
         told[pool] = {name: shown(interval(values)) for name, values in found.items()} | {
             "gap": shown(gap(found)), "gap where there are asserts": shown(gap(found, has))
         }  # fmt: skip
