@@ -150,7 +150,9 @@ async def test_cancelled_ruff_is_ended_and_its_files_are_gone(folders: Path, mon
             while not children():
                 await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
-    assert children() == set()
+    with anyio.fail_after(10):  # cancelled while it starts, it is killed at once and reaped by a thread of asyncio's
+        while children():
+            await anyio.lowlevel.checkpoint()
     assert left(folders) == ["ruff"]
 
 
