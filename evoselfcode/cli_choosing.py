@@ -58,7 +58,8 @@ def choose_code(
     the run's report is made again.
     """
     from evoselfcode.datagen.choosing.choosing import choose_code as choose
-    from evoselfcode.terminal_choosing import Beat, choice_card
+    from evoselfcode.terminal_beat import Beat
+    from evoselfcode.terminal_choosing import choice_card
 
     given = {"per_name": per_name, "top": top}
     settings = (*overrides, *(f"choose.{key}={value}" for key, value in given.items() if value is not None))
@@ -66,8 +67,9 @@ def choose_code(
     folder = run or Path(config.output.dir) / "code"
 
     async def chosen(stop: Stop) -> dict[str, Any]:
-        beat = Beat(inf if quiet else config.output.heartbeat_seconds)
-        return await choose(folder, config, scores=scores, ratings=ratings, out=out, stop=stop, progress=beat)
+        beat = Beat("choose", inf if quiet else config.output.heartbeat_seconds)
+        progress = partial(beat, "looked_at", "functions")
+        return await choose(folder, config, scores=scores, ratings=ratings, out=out, stop=stop, progress=progress)
 
     made = loops.run(partial(until_signalled, under_way="the functions that are looked at"), chosen)
     with standard_output():

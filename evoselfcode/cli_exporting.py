@@ -81,7 +81,8 @@ def export_in_shell(
     """
     import anyio.to_thread
 
-    from evoselfcode.terminal_exporting import ExportBeat, export_card
+    from evoselfcode.terminal_beat import Beat
+    from evoselfcode.terminal_exporting import export_card
 
     try:
         from evoselfcode.datagen.exporting.exports import export_run
@@ -91,12 +92,14 @@ def export_in_shell(
     to = None if repository is None else destination(repository, public=public)
 
     async def work(stop: Stop) -> Made:
-        beat = ExportBeat(inf if quiet else config.output.heartbeat_seconds)
+        beat = Beat("export", inf if quiet else config.output.heartbeat_seconds)
 
         def progress(doing: str, rows: int) -> None:
             if stop.is_set():
                 raise Interrupted("stopped while a dataset was exported", hint="nothing is left of it; run it again")
-            beat(doing, rows)
+            beat(
+                doing, "entries" if doing == "compared" else "rows", rows
+            )  # of rare runs of lexemes, some for each row
 
         export = partial(export_run, run, out, config.export, overwrite=overwrite, progress=progress)
         return await anyio.to_thread.run_sync(export)

@@ -121,11 +121,13 @@ def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | N
     """Filter code with progress and signals, and print the card."""
 
     from evoselfcode.datagen.code.filtering import filter_code
-    from evoselfcode.terminal_code import Beat, code_card
+    from evoselfcode.terminal_beat import Beat
+    from evoselfcode.terminal_code import code_card
 
     async def run(stop: Stop) -> dict[str, Any]:
-        beat = Beat(inf if quiet else config.output.heartbeat_seconds)
-        return await filter_code(folders, config, out=out, again=again, stop=stop, progress=beat)
+        beat = Beat("filter", inf if quiet else config.output.heartbeat_seconds)
+        progress = partial(beat, "looked_at", "draws")
+        return await filter_code(folders, config, out=out, again=again, stop=stop, progress=progress)
 
     looked = partial(until_signalled, under_way="the functions that are looked at")
     metrics, folder = loops.run(looked, run), out or folders[0]

@@ -1,35 +1,15 @@
-"""What people see of a choice among functions: that it goes on, and what it came to."""
+"""What people see of a choice among functions: what it came to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
-from evoselfcode.terminal import output, printable, say
+from evoselfcode.terminal import output, printable
 
 STRATA_SHOWN = 12
 """Strata that the card shows."""
-
-
-class Beat:
-    """Says now and then how many functions have been looked at.
-
-    Args:
-        seconds: Seconds between two lines.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._began = self._last = monotonic()
-
-    def __call__(self, done: int) -> None:
-        """Say it if it is time to."""
-        now = monotonic()
-        if now - self._last >= self._seconds:
-            self._last = now
-            say(f"stage=choose looked_at={done} functions/s={done / (now - self._began):.0f}")
 
 
 def choice_card(choice: Mapping[str, Any], folder: Path) -> None:

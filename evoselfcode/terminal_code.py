@@ -1,32 +1,12 @@
-"""What people see of a filter of code: that it goes on, and what it came to."""
+"""What people see of a filter of code: what it came to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
-from evoselfcode.terminal import output, printable, say
-
-
-class Beat:
-    """Says now and then how many draws have been looked at.
-
-    Args:
-        seconds: Seconds between two lines.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._began = self._last = monotonic()
-
-    def __call__(self, done: int) -> None:
-        """Say it if it is time to."""
-        now = monotonic()
-        if now - self._last >= self._seconds:
-            self._last = now
-            say(f"stage=filter looked_at={done} draws/s={done / (now - self._began):.0f}")
+from evoselfcode.terminal import output, printable
 
 
 def code_card(metrics: Mapping[str, Any], folder: Path) -> None:

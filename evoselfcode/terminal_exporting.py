@@ -1,38 +1,14 @@
-"""What people see of an export: that it goes on, and what it came to."""
+"""What people see of an export: what it came to."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from evoselfcode.terminal import output, printable, say
+from evoselfcode.terminal import output, printable
 
 if TYPE_CHECKING:
     from evoselfcode.datagen.exporting.made import Made
-
-
-class ExportBeat:
-    """Says now and then how many functions have been read and written.
-
-    Args:
-        seconds: Seconds between two lines.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._began = self._last = monotonic()
-        self._doing = ""
-
-    def __call__(self, doing: str, rows: int) -> None:
-        """Say it if it is time to."""
-        now = monotonic()
-        if doing != self._doing:
-            self._doing, self._began = doing, now
-        if now - self._last >= self._seconds:
-            self._last = now
-            what = "entries" if doing == "compared" else "rows"  # of rare runs of lexemes, some for each row
-            say(f"stage=export {doing}={rows} {what}/s={rows / max(now - self._began, 1e-9):.0f}")
 
 
 def export_card(made: Made, folder: Path) -> None:
