@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
 import click
 
-from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings
+from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_path, with_settings
 from evoselfcode.shell import audit_in_shell, filter_in_shell, run_in_shell, with_filters
 
 with_names = click.option(
@@ -17,13 +16,6 @@ with_names = click.option(
     default=None,
     help="JSONL file with func_name to begin from; what the stage before has written if left out.",
 )
-
-
-def _names(section: str, overrides: tuple[str, ...], names: Path | None) -> tuple[str, ...]:
-    """Write the option as the setting that it is, quoted as YAML has it."""
-    if names is None:
-        return overrides
-    return (*overrides, f"{section}.names={json.dumps(str(names), ensure_ascii=False).replace('$', '$$')}")
 
 
 @click.command("datagen-describe")
@@ -38,7 +30,7 @@ def datagen_describe(
     """Ask for a description of each name: a name alone makes a poor prompt for code."""
     from evoselfcode.datagen.code.describe import DESCRIBE
 
-    config = load(config_path, _names("describe", overrides, names))
+    config = load(config_path, with_path(overrides, "describe.names", names))
     run_in_shell(DESCRIBE, config, new_run=new_run, quiet=quiet)
 
 
@@ -54,7 +46,7 @@ def datagen_skeleton(
     """Ask for a typed signature and a docstring for each name and description."""
     from evoselfcode.datagen.code.skeleton import SKELETON
 
-    config = load(config_path, _names("skeleton", overrides, names))
+    config = load(config_path, with_path(overrides, "skeleton.names", names))
     run_in_shell(SKELETON, config, new_run=new_run, quiet=quiet)
 
 
@@ -70,7 +62,7 @@ def datagen_asserts(
     """Ask for checks of each function, for the code that will be run against them."""
     from evoselfcode.datagen.code.asserts import ASSERTS
 
-    config = load(config_path, _names("asserts", overrides, names))
+    config = load(config_path, with_path(overrides, "asserts.names", names))
     run_in_shell(ASSERTS, config, new_run=new_run, quiet=quiet)
 
 
@@ -96,7 +88,7 @@ def datagen_code(
     from evoselfcode.datagen.code.codegen import CODE
     from evoselfcode.datagen.code.filtering import require_libraries
 
-    config = load(config_path, _names("codegen", overrides, names))
+    config = load(config_path, with_path(overrides, "codegen.names", names))
     require_libraries(config)
     then = partial(with_filters, config=config, quiet=quiet)
     run_in_shell(CODE, config, arms, new_run=new_run, quiet=quiet, then=then)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,13 @@ with_arms = click.option(
 )
 with_new_run = click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
 quietly = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+
+def with_path(overrides: tuple[str, ...], key: str, path: Path | None) -> tuple[str, ...]:
+    """Add an option that names a file as the setting that it is, quoted as YAML has it; ``None`` adds nothing."""
+    if path is None:
+        return overrides
+    return (*overrides, f"{key}={json.dumps(str(path), ensure_ascii=False).replace('$', '$$')}")
 
 
 def load(path: Path, overrides: tuple[str, ...]) -> RunConfig:

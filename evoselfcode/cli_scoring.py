@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoselfcode.cli_options import load, quietly, with_config, with_new_run, with_settings
+from evoselfcode.cli_options import load, quietly, with_config, with_new_run, with_path, with_settings
 from evoselfcode.errors import EndpointError
 from evoselfcode.shell import run_in_shell, standard_output
 
@@ -25,13 +24,6 @@ with_rows = click.option(
     default=None,
     help="JSONL file with func_name and code; what datagen-code has kept if left out.",
 )
-
-
-def _rows(section: str, overrides: tuple[str, ...], rows: Path | None) -> tuple[str, ...]:
-    """Write the option as the setting that it is, quoted as YAML has it."""
-    if rows is None:
-        return overrides
-    return (*overrides, f"{section}.rows={json.dumps(str(rows), ensure_ascii=False).replace('$', '$$')}")
 
 
 @click.command("datagen-score")
@@ -48,7 +40,7 @@ def datagen_score(config_path: Path, overrides: tuple[str, ...], rows: Path | No
     """
     from evoselfcode.datagen.scoring.score import SCORE
 
-    config = load(config_path, _rows("score", overrides, rows))
+    config = load(config_path, with_path(overrides, "score.rows", rows))
     run_in_shell(SCORE, config, config.score.texts, new_run=new_run, quiet=quiet, then=_with_scores)
 
 
@@ -79,7 +71,7 @@ def datagen_rate(config_path: Path, overrides: tuple[str, ...], rows: Path | Non
     """
     from evoselfcode.datagen.scoring.rating import RATINGS, rater, rater_client
 
-    config = rater(load(config_path, _rows("rating", overrides, rows)))
+    config = rater(load(config_path, with_path(overrides, "rating.rows", rows)))
     with of_the_rater(config):
         run_in_shell(RATINGS, config, new_run=new_run, quiet=quiet, client=rater_client(config), then=_with_ratings)
 
