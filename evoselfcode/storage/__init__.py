@@ -1,6 +1,6 @@
 """The only writer of files: journal, views, manifest."""
 
-from evoselfcode.storage.files import atomic_write, digest_of, storage_errors
+from evoselfcode.storage.files import PassingFile, atomic_write, digest_of, storage_errors
 from evoselfcode.storage.folder import JOURNAL, MANIFEST, RunFolder, take_lock
 from evoselfcode.storage.journal import DUPLICATE, Draw, Entry, Journal, draw_of, make_entry, read_entries, read_once
 from evoselfcode.storage.jsonl import Damage
@@ -16,6 +16,7 @@ __all__ = [
     "Entry",
     "Journal",
     "Manifest",
+    "PassingFile",
     "RunFolder",
     "atomic_write",
     "digest_of",

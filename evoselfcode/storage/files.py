@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
 
 from evoselfcode.errors import StorageError
 
@@ -77,6 +79,36 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class PassingFile:
+    """A file that is there for as long as it is used, for what does not fit into memory.
+
+    Args:
+        path: Where; what is there, such as what a kill left, is written over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        """Begin anew.
+
+        Raises:
+            StorageError: The file cannot be made.
+        """
+        with storage_errors(self._path, "write"):
+            self._file: IO[bytes] = self._path.open("w+b")
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Take the file away, also where what is left of it cannot be written."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink()
 
 
 def digest_of(path: Path) -> str:

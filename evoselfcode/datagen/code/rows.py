@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,7 +18,7 @@ from evoselfcode.datagen.code.examiner import Draft, Examination
 from evoselfcode.datagen.code.rowstage import task_of
 from evoselfcode.datagen.filters.gates import CODE_REASONS
 from evoselfcode.datagen.filters.hashes import Hashes, raw_hash
-from evoselfcode.storage import Draw, Entry, storage_errors
+from evoselfcode.storage import Draw, Entry, PassingFile, storage_errors
 
 SPOOL = ".filtering.jsonl"
 """Where rows wait; left behind by a kill, it is begun anew."""
@@ -206,7 +204,7 @@ def drawn(entries: Iterable[Entry]) -> Iterator[Drawn]:
                 yield one
 
 
-class Spool:
+class Spool(PassingFile):
     """A file in which rows wait, and from which they come in the order of the plan. Memory holds their places alone.
 
     Args:
@@ -214,30 +212,11 @@ class Spool:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / SPOOL
+        super().__init__(folder / SPOOL)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(CodeFileRow).decode
         self._places: list[tuple[tuple[int, str, int, str], int, int]] = []
         self._end = 0
-
-    def __enter__(self) -> Self:
-        """Begin anew.
-
-        Raises:
-            StorageError: The file cannot be made.
-        """
-        with storage_errors(self._path, "write"):
-            self._file: IO[bytes] = self._path.open("w+b")
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Take the file away, also where what is left of it cannot be written."""
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self._path.unlink()
 
     def append(self, place: tuple[int, str, int, str], row: CodeFileRow) -> None:
         """Take a row; the last part of its place is its id.

@@ -16,17 +16,14 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from evoselfcode.datagen.filters.shingles import shingles
-from evoselfcode.storage import storage_errors
+from evoselfcode.storage import PassingFile, storage_errors
 
 MOST = 64
 """Functions that share a rare shingle and are compared, each with each."""
@@ -72,7 +69,7 @@ class Together:
         return np.fromiter(map(self.root, range(len(self._parent))), np.int64, len(self._parent))
 
 
-class Likeness:
+class Likeness(PassingFile):
     """Takes functions in their order, and then says which are nearly the same.
 
     Args:
@@ -81,29 +78,10 @@ class Likeness:
     """
 
     def __init__(self, folder: Path, threshold: float) -> None:
+        super().__init__(folder / ".shingles")
         self._threshold = threshold
-        self._path = folder / ".shingles"
         self._sizes = array("I")
         self._sets = array("Q")
-
-    def __enter__(self) -> Self:
-        """Begin.
-
-        Raises:
-            StorageError: The file cannot be made.
-        """
-        with storage_errors(self._path, "write"):
-            self._file: IO[bytes] = self._path.open("w+b")
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Take the file away, also where what is left of it cannot be written."""
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self._path.unlink()
 
     def add(self, code: str) -> None:
         """Take a function.
