@@ -169,9 +169,9 @@ def _is_silent(said: Models | Failure) -> bool:
 
 
 def _none_of(many: int, errors: Sequence[tuple[Replica, EndpointError]]) -> EndpointError:
-    """Make one error of what all replicas said: a refusal tells more than a silence."""
+    """Make one error of what all replicas said: that of the first that said anything."""
+    replica, error = errors[0]
     if many == 1:
-        return errors[0][1]
-    replica, error = min(errors, key=lambda pair: isinstance(pair[1], EndpointDown))
+        return error
     told = f"none of {many} replicas can be used; {replica.name}: {error.message}"
     return type(error)(told, hint=error.hint)

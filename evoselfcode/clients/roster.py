@@ -75,23 +75,23 @@ class Roster:
     async def members(self) -> Sequence[Replica]:
         """Return those to be asked; look who is there if the last look is half a minute old.
 
-        If none is trusted, it is all who have not answered yet: each is looked at before it is asked. If there are none
-        of those either, it is all that serve something else, who refuse. Who comes while somebody looks does not wait.
-        Cancelled: the look is made by the next one.
+        If none is trusted, it is everybody: each is looked at before it is asked anything. Who comes while somebody looks
+        does not wait. Cancelled: the look is made by the next one.
         """
-        if self._clock() >= self._due and not (self._here and self._looking.locked()):
+        now = self._clock()
+        if now >= self._due and not (self._here and self._looking.locked()):
             async with self._looking:
-                if self._clock() >= self._due:
+                if now >= self._due:
                     await self.meet()
                     await self._check_all()
-                    self.looked()
+                    self.looked(now)
         everybody = [*self._here.values()]
         trusted = [replica for replica in everybody if replica.trusted]
-        return trusted or [it for it in everybody if it.name not in self._refused] or everybody
+        return trusted or everybody
 
-    def looked(self) -> None:
-        """Let half a minute pass before the next look."""
-        self._due = self._clock() + LOOK_SECONDS
+    def looked(self, at: float | None = None) -> None:
+        """Let half a minute pass between the look that began then, or now, and the next one."""
+        self._due = (self._clock() if at is None else at) + LOOK_SECONDS
 
     async def meet(self) -> None:
         """Find out who is there. Who has left gets nothing more; what is in flight there ends.
