@@ -1,0 +1,1 @@
+"""Models of servers in virtual time, on which the real code is driven."""
