@@ -1,1 +1,4 @@
-"""Models of servers in virtual time, on which the real code is driven."""
+"""A seeded, virtual-time model of replicas, clock, disk and signals around the real program.
+
+`docs/explanation/simulation.md` says what is simulated, what is not, and how a seed is replayed.
+"""
