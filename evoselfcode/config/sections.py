@@ -87,6 +87,10 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     requests_per_second: Annotated[
         _Positive | None, Meta(description="Most requests started in one second; null is no limit.")
     ] = None
+    tokens_per_minute: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Most tokens asked for in one minute, prompts and completions together; null is no limit."),
+    ] = None
     outage_limit: Annotated[
         float, Meta(ge=0, description="Seconds to wait while no endpoint answers before the run ends.")
     ] = 3600.0
