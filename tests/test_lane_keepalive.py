@@ -1,4 +1,4 @@
-"""The keep-alive race: a request and the server's goodbye pass each other on the way. In virtual time, without sockets."""
+"""The keep-alive race: a request and the server's goodbye pass each other. In virtual time, without sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evoselfcode.records import Failure
 from evoselfcode.wire.dialect import Call
 
 LATENCY = 0.001
-"""Seconds that bytes and goodbyes are on their way; 40 times what a data centre needs, so that the race is often met."""
+"""Seconds that bytes and goodbyes are on their way; 40 times what a data centre needs, so that it is often met."""
 
 
 class Server:

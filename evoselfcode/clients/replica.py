@@ -15,6 +15,7 @@ from evoselfcode.records import Completion, Failure, Fim, Given, L2r, Prompt, Re
 from evoselfcode.wire import messages, retry, scoring, sentinels, servers
 from evoselfcode.wire.dialect import Call, Dialect, Endpoint
 from evoselfcode.wire.failures import classify
+from evoselfcode.wire.load import Load, load_call, read_load
 
 if TYPE_CHECKING:
     from evoselfcode.clients.replies import Reply, Transport
@@ -27,6 +28,9 @@ LISTING_SECONDS = 30.0
 
 PROBE_SECONDS = 30.0
 """Time for one token: a server whose engine hangs answers ``/health`` for ever, and a token never."""
+
+LOAD_SECONDS = 4.0
+"""Time for the numbers of a queue: they are asked for every 5 seconds, and old ones say nothing."""
 
 PROBE = Request(
     key="probe", prompt=L2r(PREFIX), sampling=Sampling(max_new_tokens=1, n=1, temperature=0.01, top_p=0.95, seed=1)
@@ -98,6 +102,15 @@ class Replica:
             return found
         return None if self._watch is None else await self._watch.why_not(self)
 
+    async def load(self) -> Load | None:
+        """Ask for the numbers of its queue; ``None`` if it gives none now. Cancelled: nothing is left open."""
+        server = self.dialect.server
+        call = load_call(self._where, server)
+        if call is None:
+            return None
+        reply = await self._transport.send(call, LOAD_SECONDS)
+        return None if isinstance(reply, Failure) else read_load(server, reply[0], reply[2])
+
     async def ask(self, request: Request, dialect: Dialect, seconds: float | None = None) -> Completion | Failure:
         """Make one attempt in a dialect that may not be its own.
 
@@ -121,14 +134,8 @@ class Replica:
         return reply if isinstance(reply, Failure) else messages.read(request, dialect, *reply)
 
     def _seconds(self, sampling: Sampling) -> float:
-        """Return the deadline of one attempt: never shorter than an honest generation.
-
-        10 tokens per second and two minutes in the queue; a shorter deadline wastes up to 95 % of the server's
-        tokens, because it restarts what was nearly done.
-        """
-        if self._timeout is not None:
-            return self._timeout
-        return min(1800.0, 120.0 + sampling.max_new_tokens / 10)
+        """Return the deadline of one attempt: never shorter than an honest generation, unless the user says so."""
+        return retry.attempt_seconds(sampling.max_new_tokens) if self._timeout is None else self._timeout
 
     async def _prompt_ids(self, prompt: Prompt, dialect: Dialect) -> list[int] | Failure | None:
         """Return the prompt as token ids for families whose sentinels cannot be written as text."""

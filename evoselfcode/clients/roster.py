@@ -75,8 +75,8 @@ class Roster:
     async def members(self) -> Sequence[Replica]:
         """Return those to be asked; look who is there if the last look is half a minute old.
 
-        If none is trusted, it is everybody: each is looked at before it is asked anything. Who comes while somebody looks
-        does not wait. Cancelled: the look is made by the next one.
+        If none is trusted, it is everybody: each is looked at before it is asked anything. Whoever calls while another
+        one looks does not wait. Cancelled: the look is made by the next one.
         """
         now = self._clock()
         if now >= self._due and not (self._here and self._looking.locked()):
