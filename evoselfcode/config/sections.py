@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from evoselfcode.config.addresses import addresses
+
 WEAK_NAMES = (
     "main", "solution", "solve", "test", "foo", "bar", "baz", "qux", "func", "function", "fn", "helper", "run",
     "process", "do_it", "do_something", "algorithm", "my_function", "example", "demo", "temp", "tmp", "name",
@@ -117,11 +118,6 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def fixed_concurrency(self) -> int | None:
         """Requests in flight at once where that is given; ``None`` for auto."""
         return None if self.concurrency == "auto" else self.concurrency
-
-    @property
-    def expected_concurrency(self) -> int:
-        """Requests in flight at once for which connections must be possible."""
-        return self.fixed_concurrency or self.max_concurrency or 256
 
     def __repr__(self) -> str:
         return f"Api({masked(self)!r})"
