@@ -204,10 +204,10 @@ async def test_a_client_of_the_users_own_carries_a_list() -> None:
         scripted(speaking(fakes[0])) as first,
         scripted(speaking(fakes[1])) as second,
         httpx.AsyncClient() as own,
+        OpenAICompletionClient([first.url, second.url], MODEL, http_client=own) as client,
     ):
-        async with OpenAICompletionClient([first.url, second.url], MODEL, http_client=own) as client:
-            for _ in range(4):
-                await client.acomplete("def ")
+        for _ in range(4):
+            await client.acomplete("def ")
     assert min(map(completions, fakes)) >= 2
 
 
