@@ -84,13 +84,28 @@ def test_one_cut_for_an_episode() -> None:
 
 
 def test_a_refusal_is_remembered() -> None:
-    """The limit comes back to what was refused, not above; after ten minutes a tenth above. Sabotage: no ceiling."""
+    """For five minutes the limit stays below what was refused, then a tenth above. Sabotage: no ceiling."""
     governor = Governor(Limits(start=100), 0.0)
-    governor.overloaded(0.0)
-    now = run_of(governor, 1000, 20)
-    assert governor.limit in (100, 101)
-    run_of(governor, 1000, 110, now=now)
-    assert 108 <= governor.limit <= 111
+    governor.tick(5.0, full(governor))
+    governor.overloaded(7.0)
+    now = run_of(governor, 1000, 20, now=10.0)
+    assert governor.limit == 99
+    run_of(governor, 1000, 60, now=now)
+    assert governor.limit == 109
+
+
+def test_refused_again_it_is_remembered_longer() -> None:
+    """Sabotage: forget each refusal after five minutes: a server that takes 64 refuses for ever, every five minutes."""
+    governor, now, refusals = Governor(Limits(), 0.0), 0.0, []
+    while now < 6 * 3600:
+        now += TICK
+        if governor.limit > 64 and (not refusals or now - refusals[-1] > 15):
+            refusals.append(now)
+            governor.overloaded(now)
+        busy = min(64, governor.limit)
+        governor.tick(now, Seen(Load(busy, 0), busy, busy, 0, 0, 0.0))
+    assert len(refusals) <= 30
+    assert governor.limit >= 58
 
 
 def test_slow_start_after_an_outage() -> None:
