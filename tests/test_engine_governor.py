@@ -67,10 +67,10 @@ def test_what_drains_is_not_cut_twice() -> None:
 
 @pytest.mark.parametrize("load", [Load(2, 0), None])
 def test_no_growth_without_use(load: Load | None) -> None:
-    """C5: two workers for an hour. Sabotage: drop ``if not used``."""
+    """C5: two workers for an hour. Sabotage: drop ``highest``, and ``USED`` from the knee's ``look``."""
     governor = Governor(Limits(), 0.0)
     for tick in range(1, 720):
-        assert governor.tick(tick * TICK, Seen(load, 2, 2, 4, 2720, 10.0)) is None
+        assert governor.tick(tick * TICK, Seen(load, 2, 2, 30, 20_400, 10.0)) is None
     assert governor.limit == 16
 
 
@@ -170,8 +170,19 @@ def test_numbers_that_fail_to_come_once_are_no_other_server() -> None:
     governor.tick(5.0, full(governor, Load(2000, 100)))
     limit = governor.limit
     for tick in range(2, 12):
-        assert governor.tick(tick * TICK, full(governor)) is None
+        assert governor.tick(tick * TICK, Seen(None, limit, limit, limit, 680 * limit, 5.0 * limit)) is None
     assert governor.limit == limit
+
+
+def test_the_users_most_holds() -> None:
+    """Sabotage: drop ``_most`` from ``_by_queue``; or from the call of ``look``."""
+    for load in (Load(16, 0), None):
+        governor, now = Governor(Limits(most=20), 0.0), 0.0
+        for _ in range(40):
+            now += TICK
+            seconds = governor.limit * TICK
+            governor.tick(now, Seen(load, governor.limit, governor.limit, 100, 100 * governor.limit, seconds))
+            assert governor.limit <= 20
 
 
 event = st.one_of(
@@ -191,7 +202,7 @@ event = st.one_of(
 def test_whatever_it_is_fed(limits: Limits, events: list[tuple[float, object]]) -> None:
     """The limit is 1 at least and within the user's, every move has its reason, and a cut is followed by none for 15 s.
 
-    Sabotage: drop ``most`` from ``_by_queue``; or the ``max`` from a cut.
+    Sabotage: drop the ``max`` from ``_to``: a cut of 1 is 0.
     """
     governor, now, cut = Governor(limits, 0.0), 0.0, -100.0
     most = limits.most or 4096

@@ -134,13 +134,12 @@ class Governor:
         if seen.load is not None:
             self._spoke = now
         self._taken = max(self._taken, min(seen.in_flight, self.limit))
-        used = seen.peak >= USED * self.limit
         if self._before_outage is not None and not self._queued(seen.load):
-            return self._rise_again(now, self._before_outage, used)
+            return self._rise_again(now, self._before_outage, used=seen.peak >= USED * self.limit)
         if self._limits.fixed is not None:
             return None
         if self._spoke is not None and now - self._spoke <= SILENCE:
-            return self._by_queue(now, seen.load, seen.in_flight, used) if seen.load else None
+            return self._by_queue(now, seen.load, seen.in_flight) if seen.load else None
         most = self._most(now, max(MOST_UNSEEN, self.limit))
         step = self._knee.look(now, self.limit, most, seen.in_flight, seen.completions, seen.tokens, seen.seconds)
         return self._to(now, step.limit, step.reason) if step else None
@@ -154,7 +153,7 @@ class Governor:
         taken = min(max(self._taken, floor(CUT * self.limit)), self.limit)
         self._ceiling = max(1, (taken + self.limit) // 2 - (taken == self.limit))  # between what it takes and does not
         self._cut, self._taken, self._before_outage = now, 0, None
-        return self._to(now, max(1, floor(CUT * self.limit)), "the endpoint refused a request as one too many")
+        return self._to(now, floor(CUT * self.limit), "the endpoint refused a request as one too many")
 
     def returned(self, now: float) -> Change | None:
         """Take in that the endpoint is back after an outage."""
@@ -162,7 +161,7 @@ class Governor:
         start = min(SLOW_START, self._before_outage)
         return self._to(now, start, f"the endpoint is back after an outage; up to {self._before_outage} from here")
 
-    def _rise_again(self, now: float, before: int, used: bool) -> Change | None:
+    def _rise_again(self, now: float, before: int, *, used: bool) -> Change | None:
         if self.limit < before and (not used or now - self._moved < TICK):
             return None
         aim = min(before, 2 * self.limit)
@@ -177,7 +176,7 @@ class Governor:
         self._before_outage = None
         return True
 
-    def _by_queue(self, now: float, load: Load, in_flight: int, used: bool) -> Change | None:
+    def _by_queue(self, now: float, load: Load, in_flight: int) -> Change | None:
         """Follow the server's own numbers.
 
         What is in flight here has the same share of what runs as of what waits, whoever else uses the server.
@@ -199,13 +198,12 @@ class Governor:
             return self._to(
                 now, self._exact * min(1.0, room * (1 + AIM) / self.limit), f"the queue is too long: {said}"
             )
-        if not used:
-            return None
         aim = self._exact
         if queue == 0 and (self._full is None or now - self._full > CLEAN):
             aim = ceil(self.limit * GROWTH)
         elif queue > 0 and now - self._moved >= (TICK if queue < AIM else FAIR):
             aim += sqrt(self._exact) / 2
+        # 1.25 times what is in flight and runs, so there is no growth without use either
         highest = min(max(floor(room * GROWTH), floor(room) + 1), self._most(now, MOST_SEEN))
         return self._to(now, max(self._exact, min(aim, highest)), f"there is room: {said}")
 

@@ -49,9 +49,6 @@ NARROW = 1.16
 HOLD = 90.0
 """Seconds at least between two looks beside the limit that was found."""
 
-SHIFT = 1.5
-"""A goodput of the same limit that changed by this factor says that the server is another one: all is measured anew."""
-
 USED = 0.8
 """Part of the limit that must be in flight for it to count as used (inspect_ai; Netflix ``Gradient2Limit`` has 0.5)."""
 
@@ -149,11 +146,6 @@ class Knee:
         self._measurement.add(in_flight, completions, tokens, seconds)
         reading = self._measurement.reading()
         if reading is None or reading.goodput <= 0 or not (reading.final or self._clear(limit, reading)):
-            return None
-        before = self.found.get(limit)
-        if before is not None and not 1 / SHIFT < reading.goodput / before.goodput < SHIFT:
-            self.found.clear()
-            self._measurement = Measurement(limit, limit)  # this one may be of both servers
             return None
         self._measurement = Measurement(limit, 0)
         self.found[limit] = reading

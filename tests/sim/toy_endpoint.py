@@ -6,11 +6,10 @@ import asyncio
 import math
 from random import Random
 
-from sim.toy import Lengths, Request, Toy, log_normal
-
 from evoselfcode import records
 from evoselfcode.records import Choice, Completion, Failure, Usage
 from evoselfcode.wire.load import Load
+from sim.toy import Lengths, Request, Toy, log_normal
 
 GONE, LOST = Failure("connect", "connection refused"), Failure("disconnect", "connection closed")
 
