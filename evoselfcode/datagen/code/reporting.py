@@ -18,6 +18,7 @@ from evoselfcode.datagen.code.filtering import RAW
 from evoselfcode.datagen.code.metrics import METRICS
 from evoselfcode.datagen.code.score_reporting import CHOICE, RANKED, scores_of
 from evoselfcode.datagen.filters.gates import CODE_REASONS
+from evoselfcode.datagen.pipeline.events import read_events
 from evoselfcode.datagen.pipeline.reading import Journals, manifest_of
 from evoselfcode.datagen.pipeline.reporting import DOCUMENT, PAGE
 from evoselfcode.errors import UsageError
@@ -112,6 +113,7 @@ def report_code(folder: Path) -> dict[str, Any]:
         meanings=CODE_REASONS,
         audit=audit,
         scores=scores,
+        events=sorted((event for run in runs for event in read_events(run)), key=lambda event: event["at"]),
         warnings=dict.fromkeys(
             (*metrics.warnings, *journals.remarks(), *_changed(runs, metrics), *remarks, *about_scores)
         ),

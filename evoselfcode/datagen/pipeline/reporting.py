@@ -11,6 +11,7 @@ from typing import Any
 
 from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import NAME_REASONS, canonical
+from evoselfcode.datagen.pipeline.events import read_events
 from evoselfcode.datagen.pipeline.reading import read_run
 from evoselfcode.errors import ConfigError, UsageError
 from evoselfcode.storage import JOURNAL, MANIFEST, Manifest, atomic_write, read_manifest, write_document
@@ -60,6 +61,7 @@ def report_run(folder: Path) -> dict[str, Any]:
         canonical=canonical,
         pairs=_pairs(known, drawn),
         topics_by_arm={name: cell.topics for name, cell in known.items() if cell.topics},
+        events=read_events(folder),
         warnings=[*run.remarks, *_ended(run.manifest), *_remarks(config, drawn)],
     )
     write_document(folder / DOCUMENT, report)
