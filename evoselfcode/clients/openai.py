@@ -65,8 +65,8 @@ class OpenAICompletionClient:
         max_attempts: Attempts of one library call.
         chat: Ask left-to-right by ``/v1/chat/completions``, the prompt being one message of the user: a chat model
             answers it.
-        http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
-            event loop it is used in.
+        http_client: An ``httpx.AsyncClient`` of your own, or an ``httpx.AsyncBaseTransport``, used as it is and never
+            closed. It is bound to the event loop it is used in.
 
     Raises:
         UsageError: `base_url` is no http address, or `api_key` cannot be sent.
