@@ -10,6 +10,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from evoselfcode.records import Candidate, Choice, Request, Verdict
 from evoselfcode.wire.sentinels import cut_leak
@@ -55,10 +56,9 @@ def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
     return Candidate.of(request, index, choice, begun + found[0] if found else "", begun if found else "")
 
 
+@lru_cache(maxsize=256)
 def begun_name(before: str) -> str:
-    """Return the beginning of a name that a prompt ends in, or ``""``."""
-    if not before[-1:].isidentifier() and not before[-1:].isdigit():
-        return ""
+    """Return the beginning of a name that a prompt ends in, or ``""``; the choices of a request have one prompt."""
     found = _BEGUN.search(before, max(0, len(before) - LONGEST))
     return found[1] if found else ""
 
@@ -93,7 +93,8 @@ class NameJudge:
     def __call__(self, candidate: Candidate) -> Verdict:
         """Keep a candidate, and remember it, or drop it for the first gate that objects."""
         text = candidate.text
-        reason = _objection_to_text(candidate) or self._objection_to_name(text)
+        bare = text and text == candidate.raw_text and candidate.finish_reason != "length"  # a name and nothing else
+        reason = (None if bare else _objection_to_text(candidate)) or self._objection_to_name(text)
         if reason is not None:
             return _VERDICTS[reason]
         if text in self._seen:

@@ -109,6 +109,7 @@ def views(config: RunConfig, entries: Iterable[Entry]) -> dict[str, Iterator[Nam
 
 
 _SEED_BITS, _ARM_BITS = 64, 16
+_LAST_ARM = (1 << _ARM_BITS) - 1
 
 
 class _Names:
@@ -129,11 +130,15 @@ class _Names:
         # Choice i has the seed + i, also where the choices were asked for one by one.
         place = entry.number << _SEED_BITS + _ARM_BITS | self._ranks[entry.arm] | (entry.seed or 0)
         for draw in entry.draws:
-            if draw.accepted and place < (before := places.get(draw.text, place + 1)):
-                places[draw.text] = place
-                self._raw.pop(before, None)
-                if draw.raw_text != draw.text:
-                    self._raw[place] = draw.raw_text
+            if draw.accepted:
+                text = draw.text
+                before = places.get(text)
+                if before is None or place < before:
+                    places[text] = place
+                    if before is not None:
+                        self._raw.pop(before, None)
+                    if draw.raw_text != text:
+                        self._raw[place] = draw.raw_text
             place += 1
 
     def rows(self, wanted: set[str]) -> Iterator[NameRow]:
@@ -141,11 +146,12 @@ class _Names:
             while places:  # one of the two at a time: there may be millions
                 name, place = places.popitem()
                 self._names[place] = name
-        for place in sorted(self._names):
-            arm = self._arms[place >> _SEED_BITS & (1 << _ARM_BITS) - 1]
+        arms, names, raw = self._arms, self._names, self._raw
+        for place in sorted(names):
+            arm = arms[place >> _SEED_BITS & _LAST_ARM]
             if arm in wanted:
-                name = self._names[place]
-                yield NameRow(func_name=name, source=arm, raw_text=self._raw.get(place, name))
+                name = names[place]
+                yield {"func_name": name, "source": arm, "raw_text": raw.get(place, name)}
 
 
 NAMES: Stage[NameRow] = Stage(
