@@ -29,7 +29,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from goals import GOALS, Figures, judged
 

@@ -1,7 +1,7 @@
 """Soak the generator: a million requests of four names each, and what grows while they run.
 
-Run it with ``make soak``: about five minutes. ``--over loopback`` sends them to a server on another core; by default the
-replies come from this process, over no socket. ``--new`` has every name be new, to see what a kept name costs.
+Run it with ``make soak``: about five minutes. ``--over loopback`` sends them to a server on another core; by default
+the replies come from this process, over no socket. ``--new`` has every name be new, to see what a kept name costs.
 
 Every 10,000 rows the resident memory, the open files, the tasks and the threads are written down. What must grow is
 counted apart: names that are kept are remembered, so that a duplicate is known. The slope is that of a straight line
@@ -82,6 +82,15 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def written(folder: str) -> float:
+    """Return the megabytes of all files in a folder."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
+
+
 @asynccontextmanager
 async def reached(over: str, *, new: bool) -> AsyncIterator[tuple[str, Any]]:
     """Give an address and what carries calls to it; ``None`` is the direct lane."""
@@ -100,7 +109,7 @@ async def soak(options: argparse.Namespace) -> dict[str, Any]:
         meter = summary.meter
         if meter.settled // EVERY > (readings[-1].rows // EVERY if readings else 0):
             readings.append(Reading(
-                meter.settled, meter.kept.total(), resident(), len(os.listdir("/proc/self/fd")),
+                meter.settled, meter.kept.total(), resident(), open_files(),
                 len(asyncio.all_tasks()), threading.active_count(),
             ))  # fmt: skip
             print(f"\r{meter.settled:,} rows, {readings[-1].mb:.0f} MiB", end="", file=sys.stderr)
@@ -116,18 +125,18 @@ async def soak(options: argparse.Namespace) -> dict[str, Any]:
             client = OpenAICompletionClient(url, "m", fim_mode="suffix", http_client=carrier)
             began = time.perf_counter()
             summary = await run_stage(NAMES, client, config, report=report)
-            written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+            megabytes = written(folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    late = [reading for reading in readings if reading.rows >= options.requests // 5]
+    late = [reading for reading in readings if options.requests // 5 <= reading.rows < options.requests - EVERY]
     slope = linear_regression([reading.rows for reading in late], [reading.mb for reading in late]).slope * 1e5
     last = readings[-1]
     named = max(1, last.kept - late[0].kept)
     return {
         "rows": summary.meter.settled, "kept": summary.meter.kept.total(), "dead": summary.meter.dead,
-        "seconds": time.perf_counter() - began, "written_mb": written / 1e6,
+        "seconds": time.perf_counter() - began, "written_mb": megabytes,
         "mib_per_100000_rows": slope, "mib_at_the_last_row": last.mb, "mib_peak_with_views": peak,
         "bytes_per_kept_name": (last.mb - late[0].mb) * 2**20 / named,
-        "steady": {name: sorted({getattr(reading, name) for reading in late}) for name in ("files", "tasks", "threads")},
+        "steady": {name: sorted({getattr(it, name) for it in late}) for name in ("files", "tasks", "threads")},
         "readings": [msgspec.structs.astuple(reading) for reading in readings],
     }  # fmt: skip
 

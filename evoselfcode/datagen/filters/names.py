@@ -51,8 +51,10 @@ def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
     Where the prompt ends within a name (``def compute_``), the text goes on with it and the two are the name; a text
     that adds nothing gives none.
     """
-    begun = begun_name(request.before)
-    found = _GOES_ON.match(choice.text) if begun else _IDENTIFIER.match(choice.text.lstrip())
+    begun, text = begun_name(request.before), choice.text
+    if not begun and text.isidentifier() and text.isascii():  # most are: a name and nothing else
+        return Candidate.of(request, index, choice, text)
+    found = _GOES_ON.match(text) if begun else _IDENTIFIER.match(text.lstrip())
     return Candidate.of(request, index, choice, begun + found[0] if found else "", begun if found else "")
 
 
@@ -93,12 +95,15 @@ class NameJudge:
     def __call__(self, candidate: Candidate) -> Verdict:
         """Keep a candidate, and remember it, or drop it for the first gate that objects."""
         text = candidate.text
-        bare = text and text == candidate.raw_text and candidate.finish_reason != "length"  # a name and nothing else
-        reason = (None if bare else _objection_to_text(candidate)) or self._objection_to_name(text)
+        if not text or text != candidate.raw_text or candidate.finish_reason == "length":
+            reason = _objection_to_text(candidate)
+            if reason is not None:
+                return _VERDICTS[reason]
+        if text in self._seen:  # kept before, so nothing else objects
+            return _VERDICTS["duplicate"]
+        reason = self._objection_to_name(text)
         if reason is not None:
             return _VERDICTS[reason]
-        if text in self._seen:
-            return _VERDICTS["duplicate"]
         self._seen.add(text)
         return _KEPT
 
@@ -109,7 +114,7 @@ class NameJudge:
     def _objection_to_name(self, name: str) -> str | None:
         if len(name) > LONGEST or not self._matches(name):
             return "regex"
-        if name.startswith("__") and name.endswith("__"):
+        if name[0] == "_" and name.startswith("__") and name.endswith("__"):
             return "dunder"
         return "test" if name.startswith("test_") else self._listed.get(name)
 

@@ -21,7 +21,7 @@ from evoselfcode.datagen.pipeline.levers import digests, levers
 from evoselfcode.datagen.pipeline.stage import OneByOne, Stage, in_memory, request_key, stream
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Request, Sampling
-from evoselfcode.storage import Draw, Entry, make_entry
+from evoselfcode.storage import DUPLICATE, Draw, Entry, make_entry
 
 
 class NameRow(TypedDict):
@@ -130,7 +130,7 @@ class _Names:
         # Choice i has the seed + i, also where the choices were asked for one by one.
         place = entry.number << _SEED_BITS + _ARM_BITS | self._ranks[entry.arm] | (entry.seed or 0)
         for draw in entry.draws:
-            if draw.accepted:
+            if draw.reason is None or draw.reason == DUPLICATE:  # it is accepted
                 text = draw.text
                 before = places.get(text)
                 if before is None or place < before:
