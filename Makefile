@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real test-replicas reference picture lock clean
+.PHONY: help names test check bench soak test-real reference picture lock clean test-replicas
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,6 +13,12 @@ test:  ## Run the tests (installs into .venv first)
 
 check:  ## Lint, format and types
 	@scripts/check
+
+bench:  ## Measure what a request costs the whole generator (ten minutes)
+	@scripts/bench
+
+soak:  ## Run a million requests and look at what grows (five minutes)
+	@scripts/soak
 
 test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
 	@scripts/test-real

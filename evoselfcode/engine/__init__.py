@@ -3,14 +3,16 @@
 from evoselfcode.engine.endpoints import Endpoint, Event, Members
 from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.meter import Meter
-from evoselfcode.engine.pool import outcomes
+from evoselfcode.engine.pool import AtOnce, Finish, outcomes
 from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
 from evoselfcode.engine.stop import Stop
 
 __all__ = [
+    "AtOnce",
     "Endpoint",
     "EndpointStatistics",
     "Event",
+    "Finish",
     "Fleet",
     "FleetStatistics",
     "Members",

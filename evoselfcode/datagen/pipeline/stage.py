@@ -19,7 +19,7 @@ import msgspec
 from evoselfcode.clients import Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
 from evoselfcode.datagen.pipeline.fleets import fleet_of
-from evoselfcode.engine import Fleet, Stop, outcomes
+from evoselfcode.engine import AtOnce, Finish, Fleet, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
     Candidate,
@@ -82,6 +82,10 @@ class OneByOne:
 
     async def __call__(self, request: Request, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Judge the candidates of one request."""
+        return self.at_once(candidates)
+
+    def at_once(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """Do the same without waiting."""
         return [self._judge(candidate) for candidate in candidates]
 
     async def aclose(self) -> None:
@@ -152,8 +156,7 @@ class Stage(Generic[Row]):
         return kept, {arm: told for arm, told in why.items() if told is not None}
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A settled request and what became of each of its choices."""
 
     outcome: Outcome
@@ -226,14 +229,11 @@ async def judged(
     :func:`evoselfcode.engine.pool.outcomes`.
     """
 
-    async def finish(outcome: Outcome) -> Judged:
-        return Judged(outcome, await _judge(stage, judges[outcome.request.arm], outcome))
-
     api = config.api
     settled = outcomes(
         plan,
         fleet,
-        finish=finish,
+        finish=_finishing(stage, judges),
         seed=stage.seed(config),
         max_attempts=min(api.max_attempts, FRAGILE_ATTEMPTS) if stage.fragile else api.max_attempts,
         timeout=api.timeout,
@@ -245,12 +245,30 @@ async def judged(
             yield batch
 
 
-async def _judge(stage: Stage[Row], judge: Judge, outcome: Outcome) -> tuple[Draw, ...]:
-    if not isinstance(outcome.result, Completion):
-        return ()
-    request = outcome.request
-    candidates = [stage.parse(request, index, choice) for index, choice in enumerate(outcome.result.choices)]
-    return tuple(map(draw_of, candidates, await judge(request, candidates)))
+def _finishing(stage: Stage[Row], judges: Mapping[str, Judge]) -> Finish[Judged] | AtOnce[Judged]:
+    """Return what parses and judges the choices of an outcome; at once where every judge can."""
+    parse = stage.parse
+
+    def candidates_of(outcome: Outcome) -> list[Candidate]:
+        if not isinstance(outcome.result, Completion):
+            return []
+        return [parse(outcome.request, index, choice) for index, choice in enumerate(outcome.result.choices)]
+
+    quick = {arm: judge.at_once for arm, judge in judges.items() if isinstance(judge, OneByOne)}
+    if len(quick) == len(judges):
+
+        def make(outcome: Outcome) -> Judged:
+            candidates = candidates_of(outcome)
+            return Judged(outcome, tuple(map(draw_of, candidates, quick[outcome.request.arm](candidates))))
+
+        return AtOnce(make)
+
+    async def finish(outcome: Outcome) -> Judged:
+        candidates = candidates_of(outcome)
+        verdicts = await judges[outcome.request.arm](outcome.request, candidates) if candidates else ()
+        return Judged(outcome, tuple(map(draw_of, candidates, verdicts)))
+
+    return finish
 
 
 async def in_memory(
