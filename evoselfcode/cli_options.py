@@ -30,6 +30,12 @@ with_arms = click.option(
     help="Run this arm of the configuration only; all if left out.",
 )
 with_new_run = click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
+with_shard = click.option(
+    "--shard",
+    metavar="[I/]N",
+    default=None,
+    help="Ask part I, from 0, of N; the environment of a Job or an array says it if left out.",
+)
 quietly = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 

@@ -13,6 +13,7 @@ EvoselfcodeError                    1   something this package reports on purpos
 │   └── EndpointDown                6   it does not answer
 ├── CompletionFailed                6   one library call (``complete`` …) gave up
 ├── RequestsGivenUp                 3   the run is complete, and too many of its requests were given up
+├── RowsUnaccounted                 4   the run is over, and its journal does not hold all that was planned
 ├── StorageError                    5   disk full, read-only, failed sync
 └── Interrupted                    75   stopped on request while rows remain: run again to resume
 ```
@@ -116,6 +117,12 @@ class RequestsGivenUp(EvoselfcodeError):
     """The run is complete, and more of its requests were given up than a good run loses; the journal says why."""
 
     exit_code: ClassVar[int] = 3
+
+
+class RowsUnaccounted(EvoselfcodeError):
+    """The run is over, and its journal does not hold what was planned, or other sums than were counted."""
+
+    exit_code: ClassVar[int] = 4
 
 
 class StorageError(EvoselfcodeError):

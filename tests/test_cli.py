@@ -123,7 +123,7 @@ def test_the_first_signal_drains_and_says_how_to_go_on(folder: Path) -> None:
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 75, errors
-    assert "stopping: attempts in flight may end" in errors
+    assert "stopping (SIGTERM): attempts in flight may end for 18 s; once more to cancel them" in errors
     assert "stopped: stopped with " in errors
     assert "hint: run the same command again" in errors
     assert "Traceback" not in errors

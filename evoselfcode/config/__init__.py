@@ -10,7 +10,7 @@ from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asking, Asserts, Codegen, Describe, Skeleton
 from evoselfcode.config.export_section import Export, ExportFim
 from evoselfcode.config.filter_sections import Execution, Filters
-from evoselfcode.config.schema import RunConfig, arm_of
+from evoselfcode.config.schema import RunConfig, arm_of, flatten
 from evoselfcode.config.sections import (
     Api,
     Arm,
@@ -50,4 +50,5 @@ __all__ = [
     "arm_of",
     "cells",
     "contrasts",
+    "flatten",
 ]

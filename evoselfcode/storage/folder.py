@@ -8,12 +8,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from evoselfcode.errors import RunMismatch
-from evoselfcode.storage.files import make_folder, storage_errors
+from evoselfcode.storage.files import make_folder, storage_errors, sync_folder
 
 
 def take_lock(path: Path, taken: str, *, hint: str) -> int:
@@ -93,6 +96,31 @@ class RunFolder:
     ) -> None:
         """Give the lock back."""
         os.close(self._lock)
+
+    @contextmanager
+    def staging(self) -> Iterator[RunFolder]:
+        """Lend a folder within this one to prepare a journal in; nothing of it is left.
+
+        Raises:
+            StorageError: It cannot be made.
+        """
+        path = self.path / ".merging"
+        shutil.rmtree(path, ignore_errors=True)  # what a kill left
+        make_folder(path)
+        try:
+            yield RunFolder(path)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def take_journal(self, other: RunFolder) -> None:
+        """Put the journal of another folder of this file system in the place of this one's, at once.
+
+        Raises:
+            StorageError: It cannot be moved; this one's is untouched.
+        """
+        with storage_errors(self.journal, "replace"):
+            other.journal.replace(self.journal)
+            sync_folder(self.path)
 
     def set_aside(self) -> Path | None:
         """Move the files of the run that is there into a folder ``old-N`` beside them; return it, or ``None``.

@@ -112,7 +112,7 @@ def entries_of(stage: str, arms: Container[str], folder: RunFolder) -> Iterator[
 
 def remember(settled: set[bytes], key: str) -> bool:
     """Count `key` as settled and say whether it was new. It is kept in half its length: a run may hold millions."""
-    compact = _compact(key)
+    compact = compact_key(key)
     new = compact not in settled
     settled.add(compact)
     return new
@@ -123,7 +123,7 @@ def is_settled(settled: set[bytes], key: str) -> bool:
 
     The second is so where an earlier server gave several choices at once and today's gives fewer.
     """
-    compact = _compact(key)
+    compact = compact_key(key)
     return compact in settled or compact[:_DIGEST] in settled
 
 
@@ -131,6 +131,7 @@ _DIGEST = 16
 """Bytes of the digest in a key; what follows names a part."""
 
 
-def _compact(key: str) -> bytes:
+def compact_key(key: str) -> bytes:
+    """Return a key in half its length."""
     digest, _, part = key.partition(".")
     return bytes.fromhex(digest) + part.encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import anyio.to_thread
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
+from evoselfcode.datagen.pipeline.reconciling import count_entry, reconcile
 from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import (
     entries_of,
@@ -29,10 +31,12 @@ from evoselfcode.datagen.pipeline.resume import (
     remember,
 )
 from evoselfcode.datagen.pipeline.saturating import Saturating
+from evoselfcode.datagen.pipeline.sharding import Shard, place_of
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Gate, Meter, Stop
+from evoselfcode.engine.fleet import of_gate
 from evoselfcode.errors import Interrupted
 from evoselfcode.finishing import finished
 from evoselfcode.records import Fim, Request
@@ -55,6 +59,7 @@ async def run_stage(
     config: RunConfig,
     *,
     arms: Iterable[str] | None = None,
+    shard: Shard | None = None,
     new_run: bool = False,
     stop: Stop | None = None,
     report: Report = lambda summary, gate: None,
@@ -66,13 +71,14 @@ async def run_stage(
         client: The client to ask with.
         config: The configuration.
         arms: The arms to run; all of the configuration's if left out.
+        shard: The part of the plan to ask, into ``output.dir/<stage>/shard-I-of-N``; all of it if left out.
         new_run: Set the run that is there aside and begin anew.
         stop: Ends the run early; what is in flight is awaited.
         report: Shows progress.
 
     Raises:
         Interrupted: `stop` came before the end; running again resumes.
-        RunMismatch: The folder holds a run with other settings, or another process writes in it.
+        RunMismatch: The folder holds a run with other settings, or one cut otherwise, or another process writes in it.
         UsageError: There is no such arm.
         FimUnavailable: An arm fills in the middle and no way of that works.
         ScoresUnavailable: Texts are to be scored, and no way of that works.
@@ -81,8 +87,9 @@ async def run_stage(
 
     Cancelled: what was judged is committed, the views show it, and the manifest says ``stopped``.
     """
+    stage = replace(stage, shard=shard)
     chosen = chosen_arms(stage.arms(config), arms)
-    with RunFolder(Path(config.output.dir) / stage.name) as folder:
+    with RunFolder(place_of(Path(config.output.dir), stage.name, stage.shard)) as folder:
         run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)  # may refuse: before a file moves
         if new_run:
             folder.set_aside()
@@ -118,12 +125,13 @@ class _Run:
         self._open: Counter[str] = Counter()
         self._refusals = Refusals(fragile=stage.fragile)
         self._started = now()
-        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
+        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter(), shard=stage.part)
 
     async def run(self, manifest: Manifest | None) -> Summary:
         began = anyio.current_time()
         if manifest is not None:
             self._started = manifest.started
+            self._summary.arms, self._summary.merged = manifest.arms, manifest.merged
             self._recall(manifest)
         await self._resume()
         known = self._summary.findings
@@ -136,6 +144,9 @@ class _Run:
                 opened = self._client.connect(n=self._stage.n(self._config), scores=self._stage.scores)
                 connect = partial(stack.enter_async_context, opened)
                 await self._ask(await unless_stopped(self._stop, connect), began)
+            if not (self._stop.is_set() and self._summary.meter.remaining):
+                plan = partial(self._plan, self._summary.findings)
+                await reconcile(plan, self._entries, self._summary, self._saturating.ended)
             state = "stopped" if self._summary.meter.remaining else "complete"
         except (anyio.get_cancelled_exc_class(), Interrupted):
             state = "stopped"
@@ -161,6 +172,7 @@ class _Run:
         self._client.use(findings)
         self._summary.findings = findings
         self._arms, self._summary.left_out = self._stage.served(self._config, self._chosen, findings)
+        self._summary.arms = tuple(dict.fromkeys((*self._summary.arms, *self._arms)))
 
     async def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
@@ -183,15 +195,7 @@ class _Run:
 
     def _count(self, entry: Entry, *, resumed: bool) -> None:
         self._saturating.add(entry)
-        usage = entry.usage
-        self._summary.meter.add(
-            entry.arm,
-            [draw.reason for draw in entry.draws],
-            dead=entry.failure is not None,
-            prompt_tokens=usage.prompt_tokens or 0,
-            completion_tokens=usage.completion_tokens or 0,
-            resumed=resumed,
-        )
+        count_entry(self._summary.meter, entry, resumed=resumed)
 
     def _plan(self, findings: Findings) -> Iterator[Request]:
         dialect = findings.dialect
@@ -248,8 +252,10 @@ class _Run:
                     moment = anyio.current_time()
                     if journal.due(moment):
                         await finished(anyio.to_thread.run_sync(journal.commit, moment))
+                        took = anyio.current_time() - moment
+                        self._summary.commits.add(took, datetime.now(UTC).timestamp())
                     self._summary.seconds = moment - began
-                    self._report(self._summary, gate.statistics())
+                    self._report(self._summary, of_gate(gate.statistics(), self._summary.meter))
             if not self._stop.is_set():
                 self._settle(journal, self._refusals.rest())
         finally:
@@ -265,6 +271,7 @@ class _Run:
     def _settle(self, journal: Journal, entries: Iterable[Entry]) -> None:
         for entry in entries:
             journal.append(entry)
+            self._summary.commits.pending += 1
             self._count(entry, resumed=False)
             self._open[entry.arm] -= 1
 

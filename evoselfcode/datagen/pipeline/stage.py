@@ -19,6 +19,7 @@ import msgspec
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
 from evoselfcode.datagen.pipeline.refusing import as_broken
+from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.engine import Gate, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
@@ -114,6 +115,7 @@ class Stage(Generic[Row]):
         fragile: Whether what it asks can break a server: then a broken request is tried once more and no more, and a
             few in a row end the run.
         concurrency: Requests in flight at once.
+        shard: Which part of the plan is asked; ``None`` for all of it.
     """
 
     name: str
@@ -136,6 +138,12 @@ class Stage(Generic[Row]):
     scores: bool = False
     fragile: bool = False
     concurrency: Callable[[RunConfig], int] = lambda config: config.api.concurrency
+    shard: Shard | None = None
+
+    @property
+    def part(self) -> str | None:
+        """Which shard of the plan is asked, ``I/N``; ``None`` if all of it."""
+        return None if self.shard is None else str(self.shard)
 
     def served(
         self, config: RunConfig, arms: Sequence[str], findings: Findings
@@ -206,8 +214,10 @@ def requests(
     else:
         plans = [stage.plan(config, connection_model, arm) for arm in arms]
         whole = (request for turn in zip_longest(*plans) for request in turn if request is not None)
+    shard = stage.shard
     for request in whole:
-        yield from messages.parts(request, max_n)
+        if shard is None or shard.holds(request.key):
+            yield from messages.parts(request, max_n)
 
 
 async def judged(
