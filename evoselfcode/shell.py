@@ -70,7 +70,7 @@ def run_in_shell(
         for warning in stage.warnings(config):
             say(f"warning: {warning}")
         if config.api.base_url != "local:":
-            allow_sockets(config.api.concurrency)
+            allow_sockets(config.api.expected_concurrency)
         if part is not None:
             say(f"this is shard {part}")
     summary = loops.run(_shown(stage, config, client, quiet, arms=arms or None, shard=part, new_run=new_run))

@@ -101,7 +101,7 @@ async def test_a_shard_runs_into_a_folder_of_its_own_and_says_which_it_is(tmp_pa
     server = Embedded()
     summary = await run(server, config(tmp_path), shard=Shard(1, 3))
     assert summary.folder == tmp_path / "names" / "shard-1-of-3"
-    assert summary.shard == "1/3"
+    assert summary.shard == Shard(1, 3)
     assert '"shard": "1/3"' in (summary.folder / "manifest.json").read_text()
     assert 0 < len(server.bodies) < 12
     again = Embedded()

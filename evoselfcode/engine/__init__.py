@@ -1,18 +1,22 @@
 """The only owner of tasks, limits and waiting: plan in, outcomes out."""
 
 from evoselfcode.engine.durations import COMMIT_BOUNDS, Durations
-from evoselfcode.engine.fleet import EndpointStatistics, FleetStatistics
-from evoselfcode.engine.gate import Gate, GateStatistics
+from evoselfcode.engine.endpoints import Endpoint, Event, Members
+from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.meter import Meter
-from evoselfcode.engine.pool import Stop, outcomes
+from evoselfcode.engine.pool import outcomes
+from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
+from evoselfcode.engine.stop import Stop
 
 __all__ = [
     "COMMIT_BOUNDS",
     "Durations",
+    "Endpoint",
     "EndpointStatistics",
+    "Event",
+    "Fleet",
     "FleetStatistics",
-    "Gate",
-    "GateStatistics",
+    "Members",
     "Meter",
     "Stop",
     "outcomes",

@@ -47,7 +47,7 @@ def manifest_of(
         counts=summary.meter.counts(),
         ended_early=summary.saturated,
         arms=summary.arms,
-        shard=summary.shard,
+        shard=None if summary.shard is None else str(summary.shard),
         merged=None if summary.sent else summary.merged,  # what was asked since is in no shard
     )
 

@@ -16,7 +16,7 @@ import anyio.lowlevel
 from evoselfcode.datagen.pipeline.resume import is_settled, remember
 from evoselfcode.datagen.pipeline.stopping import stretches
 from evoselfcode.datagen.pipeline.summary import Summary
-from evoselfcode.engine import Meter
+from evoselfcode.engine import Meter, Stop
 from evoselfcode.errors import RowsUnaccounted
 from evoselfcode.records import Request
 from evoselfcode.storage import Entry
@@ -30,14 +30,16 @@ async def reconcile(
     entries: Callable[[], Iterable[Entry | None]],
     summary: Summary,
     ended: Callable[[str], bool],
+    stop: Stop,
 ) -> None:
-    """Compare what was planned, what the journal holds and what was counted on the way.
+    """Compare what was planned, what the journal holds and what was counted on the way, unless the run was stopped.
 
     Args:
         plan: Yields the requests that were to be asked.
         entries: Reads the journal; ``None`` is a line that is of no use.
         summary: What the run counted.
         ended: Says whether an arm ended early, so that its rest was not to be asked.
+        stop: Whether the run was told to stop: then what remains is known to remain.
 
     Raises:
         RowsUnaccounted: They differ; the message names the keys that are missing, or the sums.
@@ -45,6 +47,8 @@ async def reconcile(
 
     Cancelled: nothing was changed.
     """
+    if stop.is_set() and summary.meter.remaining:
+        return
     written, wanted = await _sum_of_keys(entries()), await _sum_of_keys(plan())
     settled: set[bytes] = set()
     if written != wanted:

@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.events import EventLog
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
 from evoselfcode.datagen.pipeline.reconciling import count_entry, reconcile
 from evoselfcode.datagen.pipeline.refusing import Refusals
@@ -32,11 +33,10 @@ from evoselfcode.datagen.pipeline.resume import (
 )
 from evoselfcode.datagen.pipeline.saturating import Saturating
 from evoselfcode.datagen.pipeline.sharding import Shard, place_of
-from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
+from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, fleet_of, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
-from evoselfcode.engine import Gate, Meter, Stop
-from evoselfcode.engine.fleet import of_gate
+from evoselfcode.engine import Meter, Stop
 from evoselfcode.errors import Interrupted
 from evoselfcode.finishing import finished
 from evoselfcode.records import Fim, Request
@@ -62,7 +62,7 @@ async def run_stage(
     shard: Shard | None = None,
     new_run: bool = False,
     stop: Stop | None = None,
-    report: Report = lambda summary, gate: None,
+    report: Report = lambda summary, fleet: None,
 ) -> Summary:
     """Run `stage` into ``output.dir/<stage>`` and return what it came to; a finished run sends nothing.
 
@@ -125,7 +125,7 @@ class _Run:
         self._open: Counter[str] = Counter()
         self._refusals = Refusals(fragile=stage.fragile)
         self._started = now()
-        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter(), shard=stage.part)
+        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter(), shard=stage.shard)
 
     async def run(self, manifest: Manifest | None) -> Summary:
         began = anyio.current_time()
@@ -144,9 +144,8 @@ class _Run:
                 opened = self._client.connect(n=self._stage.n(self._config), scores=self._stage.scores)
                 connect = partial(stack.enter_async_context, opened)
                 await self._ask(await unless_stopped(self._stop, connect), began)
-            if not (self._stop.is_set() and self._summary.meter.remaining):
-                plan = partial(self._plan, self._summary.findings)
-                await reconcile(plan, self._entries, self._summary, self._saturating.ended)
+            plan = partial(self._plan, self._summary.findings)
+            await reconcile(plan, self._entries, self._summary, self._saturating.ended, self._stop)
             state = "stopped" if self._summary.meter.remaining else "complete"
         except (anyio.get_cancelled_exc_class(), Interrupted):
             state = "stopped"
@@ -232,14 +231,14 @@ class _Run:
         await self._count_plan(findings)
         self._write_manifest("running")
         self._summary.sent = True
-        gate = Gate(self._stage.concurrency(self._config), self._config.api.requests_per_second)
+        events = EventLog(self._folder.path)
+        fleet = fleet_of(self._stage, self._config, connection, on_event=events.append)
         batches = judged(
             self._stage,
             self._config,
-            connection,
+            fleet,
             self._to_ask(findings),
             self._judges,
-            gate=gate,
             stop=self._stop,
             on_failure=self._summary.meter.fail,
         )
@@ -254,12 +253,15 @@ class _Run:
                         await finished(anyio.to_thread.run_sync(journal.commit, moment))
                         took = anyio.current_time() - moment
                         self._summary.commits.add(took, datetime.now(UTC).timestamp())
+                    if events.pending:
+                        await finished(anyio.to_thread.run_sync(events.commit))
                     self._summary.seconds = moment - began
-                    self._report(self._summary, of_gate(gate.statistics(), self._summary.meter))
+                    self._report(self._summary, fleet.statistics())
             if not self._stop.is_set():
                 self._settle(journal, self._refusals.rest())
         finally:
             await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
+            await finished(anyio.to_thread.run_sync(events.close))
             for judge in self._judges.values():
                 await judge.aclose()
 

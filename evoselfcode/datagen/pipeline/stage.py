@@ -20,7 +20,7 @@ from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
 from evoselfcode.datagen.pipeline.refusing import as_broken
 from evoselfcode.datagen.pipeline.sharding import Shard
-from evoselfcode.engine import Gate, Stop, outcomes
+from evoselfcode.engine import Event, Fleet, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
     Candidate,
@@ -114,7 +114,7 @@ class Stage(Generic[Row]):
         scores: Whether given texts are to be scored.
         fragile: Whether what it asks can break a server: then a broken request is tried once more and no more, and a
             few in a row end the run.
-        concurrency: Requests in flight at once.
+        concurrency: Requests in flight at once, of all endpoints together; ``None`` has the engine find it out.
         shard: Which part of the plan is asked; ``None`` for all of it.
     """
 
@@ -137,13 +137,8 @@ class Stage(Generic[Row]):
     left_out: Callable[[RunConfig, str, Findings], str | None] = lambda config, arm, findings: None
     scores: bool = False
     fragile: bool = False
-    concurrency: Callable[[RunConfig], int] = lambda config: config.api.concurrency
+    concurrency: Callable[[RunConfig], int | None] = lambda config: config.api.fixed_concurrency
     shard: Shard | None = None
-
-    @property
-    def part(self) -> str | None:
-        """Which shard of the plan is asked, ``I/N``; ``None`` if all of it."""
-        return None if self.shard is None else str(self.shard)
 
     def served(
         self, config: RunConfig, arms: Sequence[str], findings: Findings
@@ -214,20 +209,38 @@ def requests(
     else:
         plans = [stage.plan(config, connection_model, arm) for arm in arms]
         whole = (request for turn in zip_longest(*plans) for request in turn if request is not None)
-    shard = stage.shard
     for request in whole:
-        if shard is None or shard.holds(request.key):
+        if stage.shard is None or stage.shard.holds(request.key):
             yield from messages.parts(request, max_n)
+
+
+def fleet_of(
+    stage: Stage[Row],
+    config: RunConfig,
+    connection: Connection,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Fleet:
+    """Make the fleet of a run: the connection's endpoints, and how hard they may be asked."""
+    api = config.api
+    return Fleet(
+        as_broken(connection.members) if stage.fragile else connection.members,
+        concurrency=stage.concurrency(config),
+        most=api.max_concurrency,
+        requests_per_second=api.requests_per_second,
+        outage_limit=api.outage_limit,
+        seed=stage.seed(config),
+        on_event=on_event,
+    )
 
 
 async def judged(
     stage: Stage[Row],
     config: RunConfig,
-    connection: Connection,
+    fleet: Fleet,
     plan: Iterable[Request | None],
     judges: dict[str, Judge],
     *,
-    gate: Gate,
     stop: Stop | None = None,
     on_failure: Callable[[FailureKind], None] = lambda kind: None,
 ) -> AsyncGenerator[list[Judged], None]:
@@ -240,17 +253,14 @@ async def judged(
     async def finish(outcome: Outcome) -> Judged:
         return Judged(outcome, await _judge(stage, judges[outcome.request.arm], outcome))
 
-    api, slots = config.api, stage.concurrency(config)
+    api = config.api
     settled = outcomes(
         plan,
-        as_broken(connection.send) if stage.fragile else connection.send,
-        gate,
+        fleet,
         finish=finish,
-        # A request that waits for its retry, or its verdict, keeps its worker: half as many more keep the slots busy.
-        workers=slots + slots // 2 + 1,
         seed=stage.seed(config),
         max_attempts=min(api.max_attempts, FRAGILE_ATTEMPTS) if stage.fragile else api.max_attempts,
-        outage_limit=api.outage_limit,
+        timeout=api.timeout,
         stop=stop,
         on_failure=on_failure,
     )
@@ -275,9 +285,8 @@ async def in_memory(
         stage.require(config, arm, connection.findings)
         dialect = connection.dialect
         plan = requests(stage, config, dialect.model, dialect.max_n, [arm])
-        gate = Gate(stage.concurrency(config), config.api.requests_per_second)
         judge = stage.judge(config)
-        batches = judged(stage, config, connection, plan, {arm: judge}, gate=gate)
+        batches = judged(stage, config, fleet_of(stage, config, connection), plan, {arm: judge})
         async with aclosing(judge), aclosing(batches):
             async for batch in batches:
                 yield batch

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evoselfcode.clients import Findings
+from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.engine import COMMIT_BOUNDS, Durations, FleetStatistics, Meter
 
 
@@ -48,7 +49,7 @@ class Summary:
         damaged: Damaged lines of the journal; their requests were asked again.
         commits: What was made durable.
         arms: The arms that are asked.
-        shard: Which shard of the plan this is, ``I/N``; ``None`` if all of it.
+        shard: Which shard of the plan this is; ``None`` if all of it.
         merged: How many shards the run was merged from; ``None`` if it was asked by itself.
     """
 
@@ -65,7 +66,7 @@ class Summary:
     damaged: int = 0
     commits: Commits = field(default_factory=Commits)
     arms: tuple[str, ...] = ()
-    shard: str | None = None
+    shard: Shard | None = None
     merged: int | None = None
 
 
