@@ -71,7 +71,7 @@ def test_a_low_limit_on_open_files_is_raised_as_far_as_it_goes(folder: Path) -> 
         assert raised.returncode == 0, raised.stderr
         assert "failed attempts" not in raised.stdout
     told = shell(folder, f"ulimit -n 100; {line} --new-run")
-    assert "warning: 100 files may be open at once (ulimit -n), too few for api.concurrency 64\n" in told.stderr
+    assert "warning: 100 files may be open at once (ulimit -n), too few for api.concurrency 256\n" in told.stderr
     assert "hint: set api.concurrency to 36 or less\n" in told.stderr
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from evoselfcode.errors import RunMismatch, UsageError
+from evoselfcode.records import Request
 from evoselfcode.storage import JOURNAL, MANIFEST, read_entries, read_manifest
 
 MOST_SHARDS = 100_000
@@ -48,6 +49,11 @@ class Shard(msgspec.Struct, frozen=True):
     def holds(self, key: str) -> bool:
         """Say whether the request with this key is this shard's; the parts of a split request go together."""
         return int(key[:8], 16) % self.of == self.index
+
+
+def part_of(plan: Iterable[Request], shard: Shard | None) -> Iterable[Request]:
+    """Return the requests of a plan that are a shard's; all of them where it is not cut."""
+    return plan if shard is None else (request for request in plan if shard.holds(request.key))
 
 
 class _Said(NamedTuple):
