@@ -16,10 +16,10 @@
 echo "task $SLURM_ARRAY_TASK_ID of $SLURM_ARRAY_TASK_COUNT, start ${SLURM_RESTART_COUNT:-0} on $(hostname)"
 
 # The warning reaches this shell, two minutes before the time limit: it is handed on.
+trap 'kill -USR1 $!' USR1
+trap 'kill -TERM $!' TERM INT
 evoselfcode datagen-names --config configs/vllm.yaml --set output.grace=110 "$@" &
 child=$!
-trap 'kill -USR1 $child' USR1
-trap 'kill -TERM $child' TERM INT
 wait $child
 code=$?
 while kill -0 $child 2>/dev/null; do # a wait that a signal ended is begun again
