@@ -13,7 +13,8 @@ EvoselfcodeError                    1   something this package reports on purpos
 │   └── EndpointDown                6   it does not answer
 ├── CompletionFailed                6   one library call (``complete`` …) gave up
 ├── RequestsGivenUp                 3   the run is complete, and too many of its requests were given up
-├── StorageError                    5   disk full, read-only, failed sync
+├── StorageError                    5   read-only, failed sync, half a file
+│   └── DiskFull                    5   no space, or a quota used up: somebody may free some
 └── Interrupted                    75   stopped on request while rows remain: run again to resume
 ```
 
@@ -122,6 +123,10 @@ class StorageError(EvoselfcodeError):
     """The output cannot be written: disk full, read-only, failed sync."""
 
     exit_code: ClassVar[int] = 5
+
+
+class DiskFull(StorageError):
+    """There is no space for the output, or a quota is used up; somebody may free some."""
 
 
 class Interrupted(EvoselfcodeError):

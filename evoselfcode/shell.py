@@ -80,7 +80,7 @@ def run_in_shell(
     if meter.dead > MOST_GIVEN_UP * meter.settled:
         raise RequestsGivenUp(
             f"{meter.dead} of {meter.settled} requests were given up",
-            hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
+            hint=f'why is in {summary.folder / "journal"}, under "failure"',
         )
 
 

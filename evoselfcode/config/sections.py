@@ -272,3 +272,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     heartbeat_seconds: Annotated[
         float, Meta(gt=0, description="Seconds between progress lines where there is no terminal.")
     ] = 30.0
+    disk_wait: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that a run waits for space on a full disk, asking nothing, before it ends."),
+    ] = 600.0

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evoselfcode.clients import Findings
+from evoselfcode.datagen.pipeline.reading import SHOWN, place_of
 from evoselfcode.engine import GateStatistics, Meter
+from evoselfcode.storage import Damage
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Summary:
         saturated: For each arm that ended early, why, and what twice its draws would give.
         left_out: For each arm that the server cannot serve, and that the run went on without, why.
         damaged: Damaged lines of the journal; their requests were asked again.
+        damages: Where the first of them are.
     """
 
     stage: str
@@ -39,6 +42,13 @@ class Summary:
     saturated: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
+    damages: list[str] = field(default_factory=list)
+
+    def damage(self, found: Damage | None) -> None:
+        """Count a line of the journal that is of no use, and say where the first ones are."""
+        self.damaged += 1
+        if found is not None and len(self.damages) < SHOWN:
+            self.damages.append(place_of(found))
 
 
 Report = Callable[[Summary, GateStatistics], None]
