@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,11 +20,15 @@ from evoselfcode.cli_all import datagen_all
 from evoselfcode.cli_choosing import CHOOSING
 from evoselfcode.cli_code import STAGE_B
 from evoselfcode.cli_exporting import export
-from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings
+from evoselfcode.cli_journal import refilter
+from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_retry, with_settings
 from evoselfcode.cli_scoring import SCORING
 from evoselfcode.errors import EvoselfcodeError, Interrupted
 from evoselfcode.shell import report_in_shell, run_in_shell, standard_output, with_report
 from evoselfcode.terminal import leave, printable, say
+
+if TYPE_CHECKING:
+    from evoselfcode.datagen.pipeline.settled import Retry
 
 
 class _Remarks(logging.Handler):
@@ -66,9 +70,15 @@ def main() -> None:
 @with_settings
 @with_arms
 @with_new_run
+@with_retry
 @quietly
 def datagen_names(
-    config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], new_run: bool, quiet: bool
+    config_path: Path,
+    overrides: tuple[str, ...],
+    arms: tuple[str, ...],
+    new_run: bool,
+    retry: Retry | None,
+    quiet: bool,
 ) -> None:
     """Generate function names by FIM and by L2R, or whatever namegen.arms names, filter and save them.
 
@@ -76,7 +86,7 @@ def datagen_names(
     """
     from evoselfcode.datagen.pipeline.namegen import NAMES
 
-    run_in_shell(NAMES, load(config_path, overrides), arms, new_run=new_run, quiet=quiet, then=with_report)
+    run_in_shell(NAMES, load(config_path, overrides), arms, new_run=new_run, retry=retry, quiet=quiet, then=with_report)
 
 
 @main.command()
@@ -195,7 +205,7 @@ def serve(
     server.run(app, host, port, on_ready=lambda url: say(f"serving the embedded model at {url}/v1"))
 
 
-for _command in (*STAGE_B, *SCORING, *CHOOSING, export, datagen_all):
+for _command in (refilter, *STAGE_B, *SCORING, *CHOOSING, export, datagen_all):
     main.add_command(_command)
 
 

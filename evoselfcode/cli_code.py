@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_path, with_settings
+from evoselfcode.cli_options import (
+    load,
+    quietly,
+    with_arms,
+    with_config,
+    with_new_run,
+    with_path,
+    with_retry,
+    with_settings,
+)
 from evoselfcode.shell import audit_in_shell, filter_in_shell, run_in_shell, with_filters
+
+if TYPE_CHECKING:
+    from evoselfcode.datagen.pipeline.settled import Retry
 
 with_names = click.option(
     "--names",
@@ -23,15 +36,16 @@ with_names = click.option(
 @with_settings
 @with_names
 @with_new_run
+@with_retry
 @quietly
 def datagen_describe(
-    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, quiet: bool
+    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, retry: Retry | None, quiet: bool
 ) -> None:
     """Ask for a description of each name: a name alone makes a poor prompt for code."""
     from evoselfcode.datagen.code.describe import DESCRIBE
 
     config = load(config_path, with_path(overrides, "describe.names", names))
-    run_in_shell(DESCRIBE, config, new_run=new_run, quiet=quiet)
+    run_in_shell(DESCRIBE, config, new_run=new_run, retry=retry, quiet=quiet)
 
 
 @click.command("datagen-skeleton")
@@ -39,15 +53,16 @@ def datagen_describe(
 @with_settings
 @with_names
 @with_new_run
+@with_retry
 @quietly
 def datagen_skeleton(
-    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, quiet: bool
+    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, retry: Retry | None, quiet: bool
 ) -> None:
     """Ask for a typed signature and a docstring for each name and description."""
     from evoselfcode.datagen.code.skeleton import SKELETON
 
     config = load(config_path, with_path(overrides, "skeleton.names", names))
-    run_in_shell(SKELETON, config, new_run=new_run, quiet=quiet)
+    run_in_shell(SKELETON, config, new_run=new_run, retry=retry, quiet=quiet)
 
 
 @click.command("datagen-asserts")
@@ -55,15 +70,16 @@ def datagen_skeleton(
 @with_settings
 @with_names
 @with_new_run
+@with_retry
 @quietly
 def datagen_asserts(
-    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, quiet: bool
+    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, retry: Retry | None, quiet: bool
 ) -> None:
     """Ask for checks of each function, for the code that will be run against them."""
     from evoselfcode.datagen.code.asserts import ASSERTS
 
     config = load(config_path, with_path(overrides, "asserts.names", names))
-    run_in_shell(ASSERTS, config, new_run=new_run, quiet=quiet)
+    run_in_shell(ASSERTS, config, new_run=new_run, retry=retry, quiet=quiet)
 
 
 @click.command("datagen-code")
@@ -72,6 +88,7 @@ def datagen_asserts(
 @with_names
 @with_arms
 @with_new_run
+@with_retry
 @quietly
 def datagen_code(
     config_path: Path,
@@ -79,6 +96,7 @@ def datagen_code(
     names: Path | None,
     arms: tuple[str, ...],
     new_run: bool,
+    retry: Retry | None,
     quiet: bool,
 ) -> None:
     """Write a function for each name, and keep the code that passes the filters.
@@ -91,7 +109,7 @@ def datagen_code(
     config = load(config_path, with_path(overrides, "codegen.names", names))
     require_libraries(config)
     then = partial(with_filters, config=config, quiet=quiet)
-    run_in_shell(CODE, config, arms, new_run=new_run, quiet=quiet, then=then)
+    run_in_shell(CODE, config, arms, new_run=new_run, retry=retry, quiet=quiet, then=then)
 
 
 @click.command("filter-code")

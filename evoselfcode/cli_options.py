@@ -30,6 +30,12 @@ with_arms = click.option(
     help="Run this arm of the configuration only; all if left out.",
 )
 with_new_run = click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
+with_retry = click.option(
+    "--retry",
+    type=click.Choice(["dead"]),
+    default=None,
+    help="Ask again for the requests that were given up, and for no others.",
+)
 quietly = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 

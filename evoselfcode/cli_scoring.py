@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evoselfcode.cli_options import load, quietly, with_config, with_new_run, with_path, with_settings
+from evoselfcode.cli_options import load, quietly, with_config, with_new_run, with_path, with_retry, with_settings
 from evoselfcode.errors import EndpointError
 from evoselfcode.shell import run_in_shell, standard_output
 
 if TYPE_CHECKING:
     from evoselfcode.config import RunConfig
+    from evoselfcode.datagen.pipeline.settled import Retry
     from evoselfcode.datagen.pipeline.summary import Summary
 
 with_rows = click.option(
@@ -31,8 +32,11 @@ with_rows = click.option(
 @with_settings
 @with_rows
 @with_new_run
+@with_retry
 @quietly
-def datagen_score(config_path: Path, overrides: tuple[str, ...], rows: Path | None, new_run: bool, quiet: bool) -> None:
+def datagen_score(
+    config_path: Path, overrides: tuple[str, ...], rows: Path | None, new_run: bool, retry: Retry | None, quiet: bool
+) -> None:
     """Ask how probable the model thinks each function that was kept, and write its scores.
 
     Nothing is drawn. Run the same command again to resume: what is settled is never asked again. Functions may be added
@@ -41,7 +45,7 @@ def datagen_score(config_path: Path, overrides: tuple[str, ...], rows: Path | No
     from evoselfcode.datagen.scoring.score import SCORE
 
     config = load(config_path, with_path(overrides, "score.rows", rows))
-    run_in_shell(SCORE, config, config.score.texts, new_run=new_run, quiet=quiet, then=_with_scores)
+    run_in_shell(SCORE, config, config.score.texts, new_run=new_run, retry=retry, quiet=quiet, then=_with_scores)
 
 
 def _with_scores(summary: Summary) -> None:
@@ -62,8 +66,11 @@ def _with_scores(summary: Summary) -> None:
 @with_settings
 @with_rows
 @with_new_run
+@with_retry
 @quietly
-def datagen_rate(config_path: Path, overrides: tuple[str, ...], rows: Path | None, new_run: bool, quiet: bool) -> None:
+def datagen_rate(
+    config_path: Path, overrides: tuple[str, ...], rows: Path | None, new_run: bool, retry: Retry | None, quiet: bool
+) -> None:
     """Have a model rate each function that was kept in five dimensions, and check what its ratings are worth.
 
     Nothing needs it: a dimension that is not informative is left out when functions are chosen. Run the same command
@@ -73,7 +80,9 @@ def datagen_rate(config_path: Path, overrides: tuple[str, ...], rows: Path | Non
 
     config = rater(load(config_path, with_path(overrides, "rating.rows", rows)))
     with of_the_rater(config):
-        run_in_shell(RATINGS, config, new_run=new_run, quiet=quiet, client=rater_client(config), then=_with_ratings)
+        run_in_shell(
+            RATINGS, config, new_run=new_run, retry=retry, quiet=quiet, client=rater_client(config), then=_with_ratings
+        )
 
 
 @contextmanager

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.config import RunConfig
+    from evoselfcode.datagen.pipeline.settled import Retry
     from evoselfcode.datagen.pipeline.stage import Stage
     from evoselfcode.datagen.pipeline.summary import Summary
     from evoselfcode.engine import Stop
@@ -49,6 +50,7 @@ def run_in_shell(
     arms: tuple[str, ...] = (),
     *,
     new_run: bool,
+    retry: Retry | None = None,
     quiet: bool,
     client: OpenAICompletionClient | None = None,
     then: Callable[[Summary], None] = lambda summary: None,
@@ -56,17 +58,22 @@ def run_in_shell(
     """Run a stage with progress, signals and the card at the end; `then` is called when it is complete.
 
     The client is the one that the configuration describes, unless another is given.
+
+    Raises:
+        UsageError: `new_run` and `retry` are both given.
     """
     from evoselfcode import terminal
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.datagen.pipeline.run import run_stage
 
+    if retry and new_run:
+        raise UsageError("--retry is for the run that --new-run sets aside", hint="give one of them")
     for warning in stage.warnings(config):
         say(f"warning: {warning}")
     if config.api.base_url != "local:":
         allow_sockets(config.api.concurrency)
     client = client or OpenAICompletionClient.from_config(config)
-    begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run)
+    begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run, retry=retry)
 
     async def run(stop: Stop) -> Summary:
         with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:

@@ -6,8 +6,9 @@ from evoselfcode.storage.folder import MANIFEST, RunFolder, take_lock
 from evoselfcode.storage.history import compact, read_entries, read_once, settled_keys
 from evoselfcode.storage.journal import Journal
 from evoselfcode.storage.jsonl import Damage
-from evoselfcode.storage.layout import JOURNAL, has_rows, journal_files
+from evoselfcode.storage.layout import JOURNAL, generation_of, has_rows, journal_files
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
+from evoselfcode.storage.rewriting import rewrite_journal
 from evoselfcode.storage.views import read_rows, write_document, write_rows
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "compact",
     "digest_of",
     "draw_of",
+    "generation_of",
     "has_rows",
     "journal_files",
     "make_entry",
@@ -32,6 +34,7 @@ __all__ = [
     "read_manifest",
     "read_once",
     "read_rows",
+    "rewrite_journal",
     "settled_keys",
     "storage_errors",
     "take_lock",

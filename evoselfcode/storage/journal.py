@@ -75,8 +75,9 @@ class Journal:
         with storage_errors(self._journal, "begin a file in"):
             current = generation_of(folder)
             self._generation = current.number if generation is None else generation
+            taken = max((segment.name.attempt for segment in every_segment(folder)), default=0)
             earlier = swept(folder, current.number)
-            self._name, self._segment = _create(self._journal, earlier, run, shard)
+            self._name, self._segment = _create(self._journal, earlier, taken, run, shard)
             try:
                 saw = {str(name): _repaired(self._journal / str(name)) for name in earlier}
                 self._begin(saw)
@@ -219,8 +220,8 @@ class Journal:
             raise RunMismatch(f"somebody has moved {self._segment.path} away", hint=_FENCED)
 
 
-def _create(journal: Path, earlier: list[Name], run: str, shard: str) -> tuple[Name, OpenSegment]:
-    """Take the next attempt: whoever creates its first file has it."""
+def _create(journal: Path, earlier: list[Name], taken: int, run: str, shard: str) -> tuple[Name, OpenSegment]:
+    """Take the next attempt above those that are taken: whoever creates its first file has it."""
     strange = next((name.shard for name in earlier if name.shard != shard), None)
     if strange is not None:
         raise RunMismatch(
@@ -228,8 +229,8 @@ def _create(journal: Path, earlier: list[Name], run: str, shard: str) -> tuple[N
             hint="set output.dir to another folder, or run with the same number of shards",
         )
     while True:
-        there = [name for path in journal.iterdir() if (name := name_of(path.name))]
-        attempt = max((name.attempt for name in there), default=0) + 1
+        there = [name.attempt for path in journal.iterdir() if (name := name_of(path.name))]
+        attempt = max(taken, *there, 0) + 1
         name = Name(attempt, 1, shard, earlier[-1].run if earlier else run)
         try:
             return name, OpenSegment(journal / str(name))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from evoselfcode.clients import Findings
-from evoselfcode.config import arm_of
+from evoselfcode.config import FILTERS, arm_of
 from evoselfcode.errors import RunMismatch, UsageError
-from evoselfcode.storage import Damage, Entry, Manifest, RunFolder, has_rows, read_once
+from evoselfcode.storage import Damage, Entry, Manifest, RunFolder, generation_of, has_rows, read_once
 
 
 def refuse_other_settings(
@@ -42,7 +43,7 @@ def refuse_other_settings(
             f"{folder.path} holds a journal and no manifest, so its settings are not known",
             hint="use --new-run to set it aside and begin anew, or put manifest.json back",
         )
-    then = _as_known_now(manifest.fingerprint, defaults)
+    then = _as_known_now(settings_then(folder.path, manifest), defaults)
     asked = {arm_of(key) for key in then}  # and None, for what is no setting of an arm
     idle = {key for key, lever in _PROMPTS_OF.items() if not any(then.get(f"namegen.arms.{a}.{lever}") for a in asked)}
     changed = [key for key in sorted({*now, *then} - idle) if now.get(key) != then.get(key) and arm_of(key) in asked]
@@ -55,11 +56,23 @@ def refuse_other_settings(
             if arm_of(key) not in gone
         ]
         leave = "; --arm runs some arms alone, the others stay in namegen.arms" if gone else ""
+        judge = "; evoselfcode refilter judges what is there by the new filters" if set(changed) <= _FILTERS else ""
         raise RunMismatch(
             f"{folder.path} holds a run with other settings:" + "".join(lines),
-            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder" + leave,
+            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder" + leave + judge,
         )
 
+
+def settings_then(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """Return the settings that the rows of a run are of: those of its manifest, and those it was judged by since.
+
+    Raises:
+        StorageError: What they were judged by cannot be read.
+    """
+    return manifest.fingerprint | generation_of(folder).judged_by
+
+
+_FILTERS = {key for filters in FILTERS.values() for key in filters}
 
 _PROMPTS_OF = {"prompts.topic_prefix": "topics", "prompts.used_name": "used_names"}
 """Settings that no prompt depends on but those of the arms with a lever: the first such arm may come with its own."""

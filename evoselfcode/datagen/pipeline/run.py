@@ -88,7 +88,7 @@ async def run_stage(
     chosen = chosen_arms(stage.arms(config), arms)
     with RunFolder(Path(config.output.dir) / stage.name) as folder:
         run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)  # may refuse: before a file moves
-        run.settled, run.acknowledged = Settled(retry), acknowledged
+        run.settled, run.acknowledged, run.refusals.patient = Settled(retry), acknowledged, retry is not None
         if new_run:
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
@@ -122,7 +122,7 @@ class _Run:
         self.settled = Settled(None)
         self.acknowledged: Acknowledged = lambda keys: None
         self._open: Counter[str] = Counter()
-        self._refusals = Refusals(fragile=stage.fragile)
+        self.refusals = Refusals(fragile=stage.fragile)
         self._started = now()
         self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
 
@@ -265,7 +265,7 @@ class _Run:
                     self._summary.seconds = moment - began
                     shown()
             if not self._stop.is_set():
-                self._settle(journal, self._refusals.rest())
+                self._settle(journal, self.refusals.rest())
             await journal.commit(anyio.current_time())
         finally:
             await journal.aclose()
@@ -275,7 +275,7 @@ class _Run:
     def _take(self, journal: Committing, batch: list[Judged]) -> None:
         at = datetime.now(UTC).timestamp()
         for settled in batch:
-            self._settle(journal, self._refusals.settle(make_entry(settled.outcome, settled.draws, at)))
+            self._settle(journal, self.refusals.settle(make_entry(settled.outcome, settled.draws, at)))
 
     def _settle(self, journal: Committing, entries: Iterable[Entry]) -> None:
         for entry in entries:
