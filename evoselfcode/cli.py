@@ -19,7 +19,8 @@ from evoselfcode.cli_all import datagen_all
 from evoselfcode.cli_choosing import CHOOSING
 from evoselfcode.cli_code import STAGE_B
 from evoselfcode.cli_exporting import export
-from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings, with_shard
+from evoselfcode.cli_journal import refilter
+from evoselfcode.cli_options import load, with_arms, with_config, with_run_options, with_settings
 from evoselfcode.cli_scoring import SCORING
 from evoselfcode.cli_sharding import SHARDING
 from evoselfcode.errors import EvoselfcodeError, Interrupted
@@ -64,19 +65,15 @@ def main() -> None:
 @with_config
 @with_settings
 @with_arms
-@with_shard
-@with_new_run
-@quietly
-def datagen_names(
-    config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], shard: str | None, new_run: bool, quiet: bool
-) -> None:
+@with_run_options
+def datagen_names(config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], **how: Any) -> None:
     """Generate function names by FIM and by L2R, or whatever namegen.arms names, filter and save them.
 
     Run the same command again to resume: what is settled is never asked again.
     """
     from evoselfcode.datagen.pipeline.namegen import NAMES
 
-    run_in_shell(NAMES, load(config_path, overrides), arms, shard=shard, new_run=new_run, quiet=quiet, then=with_report)
+    run_in_shell(NAMES, load(config_path, overrides), arms, then=with_report, **how)
 
 
 @main.command()
@@ -195,7 +192,7 @@ def serve(
     server.run(app, host, port, on_ready=lambda url: say(f"serving the embedded model at {url}/v1"))
 
 
-for _command in (*STAGE_B, *SCORING, *CHOOSING, *SHARDING, export, datagen_all):
+for _command in (refilter, *STAGE_B, *SCORING, *CHOOSING, *SHARDING, export, datagen_all):
     main.add_command(_command)
 
 

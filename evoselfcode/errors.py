@@ -14,7 +14,8 @@ EvoselfcodeError                    1   something this package reports on purpos
 ├── CompletionFailed                6   one library call (``complete`` …) gave up
 ├── RequestsGivenUp                 3   the run is complete, and too many of its requests were given up
 ├── RowsUnaccounted                 4   the run is over, and its journal does not hold all that was planned
-├── StorageError                    5   disk full, read-only, failed sync
+├── StorageError                    5   read-only, failed sync, half a file
+│   └── DiskFull                    5   no space, or a quota used up: somebody may free some
 └── Interrupted                    75   stopped on request while rows remain: run again to resume
 ```
 
@@ -129,6 +130,10 @@ class StorageError(EvoselfcodeError):
     """The output cannot be written: disk full, read-only, failed sync."""
 
     exit_code: ClassVar[int] = 5
+
+
+class DiskFull(StorageError):
+    """There is no space for the output, or a quota is used up; somebody may free some."""
 
 
 class Interrupted(EvoselfcodeError):

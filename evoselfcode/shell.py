@@ -23,6 +23,7 @@ from evoselfcode.terminal import say
 if TYPE_CHECKING:
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.config import RunConfig
+    from evoselfcode.datagen.pipeline.settled import Retry
     from evoselfcode.datagen.pipeline.stage import Stage
     from evoselfcode.datagen.pipeline.summary import Summary
     from evoselfcode.engine import Stop
@@ -44,6 +45,7 @@ def run_in_shell(
     *,
     shard: str | None,
     new_run: bool,
+    retry: Retry | None = None,
     quiet: bool,
     client: OpenAICompletionClient | None = None,
     then: Callable[[Summary], None] = lambda summary: None,
@@ -56,15 +58,19 @@ def run_in_shell(
         arms: The arms to run; all of the configuration's if there is none.
         shard: What was given for the part of the plan to ask; the environment says it if nothing was.
         new_run: Set the run that is there aside and begin anew.
+        retry: Which settled requests to ask again, and no others.
         quiet: Show no progress.
         client: The client to ask with; the one that the configuration describes if left out.
         then: Called when the run is complete and is no part of one: parts are looked at when they are merged.
 
     Raises:
+        UsageError: `new_run` and `retry` are both given.
         EvoselfcodeError: As the run ended.
     """
     from evoselfcode.datagen.pipeline.sharding import shard_of
 
+    if retry and new_run:
+        raise UsageError("--retry is for the run that --new-run sets aside", hint="give one of them")
     with interruptible():
         part = shard_of(shard, os.environ)
         for warning in stage.warnings(config):
@@ -73,7 +79,8 @@ def run_in_shell(
             allow_sockets(config.api.expected_concurrency)
         if part is not None:
             say(f"this is shard {part}")
-    summary = loops.run(_shown(stage, config, client, quiet, arms=arms or None, shard=part, new_run=new_run))
+    how = {"arms": arms or None, "shard": part, "new_run": new_run, "retry": retry}
+    summary = loops.run(_shown(stage, config, client, quiet, **how))
     with interruptible():
         _tell(summary, then)
 
@@ -130,7 +137,7 @@ def _tell(summary: Summary, then: Callable[[Summary], None]) -> None:
     if meter.dead > MOST_GIVEN_UP * meter.settled:
         raise RequestsGivenUp(
             f"{meter.dead} of {meter.settled} requests were given up",
-            hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
+            hint=f'why is in {summary.folder / "journal"}, under "failure"',
         )
 
 

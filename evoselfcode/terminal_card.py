@@ -96,14 +96,15 @@ def _totals(summary: Summary) -> Iterable[str]:
         arms = ", ".join(arm for arm, told in summary.left_out.items() if told == why)
         yield printable(f"left out: {arms}: {why}")
     if meter.dead:
-        yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal.jsonl'}"
+        yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal'}"
     if meter.failures:
         yield f"failed attempts: {counted(meter.failures)}"
     repeated = sum(count for (_, reason), count in meter.reasons.items() if reason == "duplicate")
     if repeated > sum(meter.draws.values()) / 2:
         yield "more than half of the draws repeat a name: a higher namegen.temperature finds more"
     if summary.damaged:
-        yield f"damaged journal lines: {summary.damaged}; their requests were asked again"
+        where = f" ({'; '.join(summary.damages)})" if summary.damages else ""
+        yield f"damaged journal lines: {summary.damaged}{where}; their requests were asked again"
 
 
 def counted(counts: Counter[str]) -> str:

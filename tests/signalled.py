@@ -48,7 +48,7 @@ def end(process: subprocess.Popen[str], seconds: float = 60.0) -> tuple[float, s
 def settled(folder: Path) -> list[Entry]:
     """Return what the journal of the run holds, and insist that all of it can be read, each key once."""
     names = folder / "data" / "generated" / "names"
-    found = list(read_entries(names / "journal.jsonl"))
+    found = list(read_entries(names))
     assert not [line for line in found if isinstance(line, Damage)]
     entries = [line for line in found if isinstance(line, Entry)]
     assert len({entry.key for entry in entries}) == len(entries)

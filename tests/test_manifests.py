@@ -106,7 +106,8 @@ def run_array(folder: Path, program: str, **environ: str) -> subprocess.Complete
     path = f"{tools}:{os.environ['PATH']}"
     return subprocess.run(
         ["bash", str(ARRAY), "--set", "namegen.n=8"],
-        cwd=folder, env=os.environ | variables | {"PATH": path}, capture_output=True, text=True, check=False, timeout=30,
+        cwd=folder, env=os.environ | variables | {"PATH": path},
+        capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
 
 

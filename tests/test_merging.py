@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from embedded import Embedded
+from journal_lines import lines, rewrite, segments
 from shard_runs import merged, run_shards
 from test_run import config, entries, run, shown
 
@@ -16,7 +17,7 @@ from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.nameselect import select_names
 from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError, UsageError
-from evoselfcode.storage import read_manifest
+from evoselfcode.storage import has_rows, read_manifest
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7, 20])
@@ -52,8 +53,8 @@ async def test_the_order_of_shards_and_of_answers_changes_nothing(tmp_path: Path
     await run_shards(tmp_path / "one", 4, order=[0, 1, 2, 3])
     await run_shards(tmp_path / "other", 4, order=[3, 1, 0, 2])
     for index in range(4):  # the network brought them in another order
-        journal = tmp_path / "other" / "names" / f"shard-{index}-of-4" / "journal.jsonl"
-        journal.write_bytes(b"".join(reversed(journal.read_bytes().splitlines(keepends=True))))
+        shard = tmp_path / "other" / "names" / f"shard-{index}-of-4"
+        rewrite(shard, reversed(lines(shard)))
     for name in ("one", "other"):
         merged(tmp_path / name)
     assert [e.key for e in entries(tmp_path / "one")] == [e.key for e in entries(tmp_path / "other")]
@@ -65,10 +66,10 @@ async def test_the_order_of_shards_and_of_answers_changes_nothing(tmp_path: Path
 async def test_merging_again_changes_nothing(tmp_path: Path) -> None:
     await run_shards(tmp_path, 3)
     merged(tmp_path)
-    journal = (tmp_path / "names" / "journal.jsonl").read_bytes()
+    journal = lines(tmp_path / "names")
     merged(tmp_path)
-    assert (tmp_path / "names" / "journal.jsonl").read_bytes() == journal
-    assert sorted(path.name for path in (tmp_path / "names").glob(".m*")) == []
+    assert lines(tmp_path / "names") == journal
+    assert len(segments(tmp_path / "names")) == 1
 
 
 async def test_a_longer_plan_is_merged_anew_and_only_its_rest_was_asked(tmp_path: Path) -> None:
@@ -113,8 +114,8 @@ async def test_a_shard_that_is_not_complete_is_named(tmp_path: Path) -> None:
 async def test_a_gap_that_no_manifest_tells_of_is_found(tmp_path: Path) -> None:
     """A journal that lost a line says complete all the same. Sabotage: compare with the manifests' counts."""
     await run_shards(tmp_path, 2)
-    journal = tmp_path / "names" / "shard-1-of-2" / "journal.jsonl"
-    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    shard = tmp_path / "names" / "shard-1-of-2"
+    rewrite(shard, lines(shard)[:-1])
     with pytest.raises(UsageError, match="requests of the plan that no shard has: 1 of shard 1/2"):
         merged(tmp_path)
     assert merged(tmp_path, partial=True).gaps == 1
@@ -123,12 +124,11 @@ async def test_a_gap_that_no_manifest_tells_of_is_found(tmp_path: Path) -> None:
 async def test_a_request_in_the_wrong_shard_is_refused(tmp_path: Path) -> None:
     """Two folders glued together by hand. Sabotage: leave out ``shard.holds``."""
     await run_shards(tmp_path, 2)
-    one, other = (tmp_path / "names" / f"shard-{index}-of-2" / "journal.jsonl" for index in (0, 1))
-    with one.open("ab") as file:
-        file.write(other.read_bytes().splitlines(keepends=True)[0])
+    one, other = (tmp_path / "names" / f"shard-{index}-of-2" for index in (0, 1))
+    rewrite(one, [*lines(one), lines(other)[0]])
     with pytest.raises(StorageError, match="which is not of shard 0/2"):
         merged(tmp_path)
-    assert not (tmp_path / "names" / "journal.jsonl").exists()
+    assert not has_rows(tmp_path / "names")
 
 
 async def test_a_folder_under_another_name_is_refused(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_a_stop_replaces_nothing(tmp_path: Path) -> None:
     await run_shards(tmp_path, 2)
     with pytest.raises(Interrupted):
         merge_shards(tmp_path / "names", {"names": NAMES}, partial=False, stopped=lambda: True)
-    assert not (tmp_path / "names" / "journal.jsonl").exists()
+    assert not has_rows(tmp_path / "names")
 
 
 def test_nothing_to_merge_is_said(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from embedded import Embedded
 from test_run import config, entries, run
 
+from evoselfcode.datagen.pipeline.committing import Committing
 from evoselfcode.datagen.pipeline.run import _Run
 from evoselfcode.engine import Meter
 from evoselfcode.errors import RowsUnaccounted
-from evoselfcode.storage import Entry, Journal, read_manifest
+from evoselfcode.storage import Entry, read_manifest
 
 
 async def test_a_row_that_was_dropped_on_its_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +22,7 @@ async def test_a_row_that_was_dropped_on_its_way_is_named(tmp_path: Path, monkey
     dropped: list[str] = []
     settle = _Run._settle
 
-    def leaky(self: _Run, journal: Journal, found: Iterable[Entry]) -> None:
+    def leaky(self: _Run, journal: Committing, found: Iterable[Entry]) -> None:
         kept = []
         for entry in found:
             if not dropped and self._summary.meter.settled == 1:

@@ -6,6 +6,7 @@ for code, filters and choosing; how YAML is read is :mod:`evoselfcode.config.loa
 """
 
 from evoselfcode.config.arms import Cell, cells, contrasts
+from evoselfcode.config.changing import FILTERS
 from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asking, Asserts, Codegen, Describe, Skeleton
 from evoselfcode.config.export_section import Export, ExportFim
@@ -25,6 +26,7 @@ from evoselfcode.config.sections import (
 )
 
 __all__ = [
+    "FILTERS",
     "Api",
     "Arm",
     "Asking",

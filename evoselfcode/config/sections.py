@@ -316,3 +316,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "is cancelled then. 30 is a pod's default; 120 loses less.",
         ),
     ] = 30.0
+    disk_wait: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that a run waits for space on a full disk, asking nothing, before it ends."),
+    ] = 600.0

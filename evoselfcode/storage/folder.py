@@ -8,15 +8,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from evoselfcode.errors import RunMismatch
-from evoselfcode.storage.files import make_folder, storage_errors, sync_folder
+from evoselfcode.storage.files import make_folder, storage_errors
+from evoselfcode.storage.layout import JOURNAL
 
 
 def take_lock(path: Path, taken: str, *, hint: str) -> int:
@@ -49,8 +47,8 @@ def take_lock(path: Path, taken: str, *, hint: str) -> int:
     return lock
 
 
-JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
-"""Names of the two files that are a run; all others can be written again from them."""
+MANIFEST = "manifest.json"
+"""Name of the file that says how a run was made; from it and the journal all others can be written again."""
 
 
 class RunFolder:
@@ -70,11 +68,6 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = -1
-
-    @property
-    def journal(self) -> Path:
-        """The journal: every settled request, in the order of settling."""
-        return self.path / JOURNAL
 
     @property
     def manifest(self) -> Path:
@@ -97,40 +90,17 @@ class RunFolder:
         """Give the lock back."""
         os.close(self._lock)
 
-    @contextmanager
-    def staging(self) -> Iterator[RunFolder]:
-        """Lend a folder within this one to prepare a journal in; nothing of it is left.
-
-        Raises:
-            StorageError: It cannot be made.
-        """
-        path = self.path / ".merging"
-        shutil.rmtree(path, ignore_errors=True)  # what a kill left
-        make_folder(path)
-        try:
-            yield RunFolder(path)
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
-
-    def take_journal(self, other: RunFolder) -> None:
-        """Put the journal of another folder of this file system in the place of this one's, at once.
-
-        Raises:
-            StorageError: It cannot be moved; this one's is untouched.
-        """
-        with storage_errors(self.journal, "replace"):
-            other.journal.replace(self.journal)
-            sync_folder(self.path)
-
     def set_aside(self) -> Path | None:
         """Move the files of the run that is there into a folder ``old-N`` beside them; return it, or ``None``.
 
         Raises:
             StorageError: A file cannot be moved.
         """
+        journal = self.path / JOURNAL
         files = [path for path in self.path.iterdir() if path.is_file() and not path.name.startswith(".")]
+        files += [journal] * journal.is_dir()
         # A kill half-way must not leave rows without the settings they were asked with.
-        files.sort(key=lambda path: (path != self.journal, path == self.manifest))
+        files.sort(key=lambda path: (path != journal, path == self.manifest))
         if not files:
             return None
         number = 1

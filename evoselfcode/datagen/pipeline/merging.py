@@ -19,27 +19,26 @@ from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.parts import WAYS, Part, config_of, parts_in
 from evoselfcode.datagen.pipeline.provenance import now
 from evoselfcode.datagen.pipeline.reconciling import count_entry
-from evoselfcode.datagen.pipeline.resume import compact_key, entries_of, is_settled, remember
+from evoselfcode.datagen.pipeline.resume import entries_of
+from evoselfcode.datagen.pipeline.settled import Settled
 from evoselfcode.datagen.pipeline.stage import Stage, requests
 from evoselfcode.datagen.pipeline.summary import Summary
+from evoselfcode.datagen.pipeline.viewing import write_views
 from evoselfcode.engine import Meter
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError, UsageError
 from evoselfcode.records import Fim, Request
 from evoselfcode.storage import (
     DUPLICATE,
+    Damage,
     Draw,
     Entry,
-    Journal,
     RunFolder,
+    compact,
     read_manifest,
-    write_document,
+    replace_journal,
     write_manifest,
-    write_rows,
 )
 from evoselfcode.wire import messages
-
-COMMIT_EVERY = 4096
-"""Entries from one commit of the new journal to the next: nothing is paid for here, so that it need not be often."""
 
 
 class Merged(NamedTuple):
@@ -84,13 +83,12 @@ def merge_shards(
     if first.stage not in stages:
         raise UsageError(f"{folder} holds shards of the stage {first.stage!r}, which this version does not know")
     stage, config = stages[first.stage], config_of(first, folder)
-    with RunFolder(folder) as whole, whole.staging() as staging:
+    with RunFolder(folder) as whole:
         merging = _Merging(stage, config, parts, partial=partial, stopped=stopped)
         merging.survey()
         _refuse_own_run(whole, stage, config, merging.holds)
-        summary = merging.write(staging, whole)
-        whole.take_journal(staging)
-        _show(stage, config, whole, summary)
+        summary = merging.write(whole)
+        summary.files = write_views(stage, config, folder, entries_of(stage.name, stage.arms(config), whole))
         complete = not absent and not merging.gaps
         write_manifest(
             whole.manifest,
@@ -116,7 +114,8 @@ def _refuse_own_run(whole: RunFolder, stage: Stage[Any], config: RunConfig, held
         RunMismatch: The folder holds a run of its own, or was gone on with after it was merged.
     """
     manifest = read_manifest(whole.manifest)
-    own = sum(1 for entry in entries_of(stage.name, stage.arms(config), whole) if entry and not held(entry.key))
+    found = entries_of(stage.name, stage.arms(config), whole)
+    own = sum(1 for entry in found if isinstance(entry, Entry) and not held(entry.key))
     if own or (manifest is not None and manifest.merged is None):
         raise RunMismatch(
             f"{whole.path} holds a run of its own, with {own} requests that no shard has",
@@ -136,7 +135,7 @@ class _Merging:
         self._of = parts[0].shard.of
         self._partial = partial
         self._stopped = stopped
-        self._open: set[bytes] = set()
+        self._settled = Settled(None)
         self._damaged = 0
         self.gaps = 0
         asked = {arm for part in parts for arm in part.manifest.arms}
@@ -147,7 +146,7 @@ class _Merging:
         for part in self._parts.values():
             for number, entry in enumerate(self._entries(part)):
                 self._breathe(number)
-                if entry is None:
+                if not isinstance(entry, Entry):
                     self._damaged += 1
                 elif not part.shard.holds(entry.key):
                     raise StorageError(
@@ -155,11 +154,11 @@ class _Merging:
                         hint="the folder is of another cut or was put together by hand; move it away",
                     )
                 else:
-                    remember(self._open, entry.key)
+                    self._settled.add(entry)
         late: dict[int, int] = {}
         for number, (request, index) in enumerate(self._plan()):
             self._breathe(number)
-            if not is_settled(self._open, request.key) and not self._ended(index, request.arm):
+            if request.key not in self._settled and not self._ended(index, request.arm):
                 late[index] = late.get(index, 0) + 1
         self.gaps = sum(late.values())
         if late and not self._partial:
@@ -168,25 +167,14 @@ class _Merging:
 
     def holds(self, key: str) -> bool:
         """Say whether a shard has settled this request."""
-        return is_settled(self._open, key)
+        return key in self._settled
 
-    def write(self, staging: RunFolder, whole: RunFolder) -> Summary:
-        """Write the journal of the whole into `staging` and return what it came to."""
-        findings = next(iter(self._parts.values())).findings
-        summary = Summary(self._stage.name, whole.path, findings, Meter(), arms=self.arms, merged=self._of)
+    def write(self, whole: RunFolder) -> Summary:
+        """Let the journal in `whole` be that of all shards, and return what it came to."""
+        first = next(iter(self._parts.values()))
+        summary = Summary(self._stage.name, whole.path, first.findings, Meter(), arms=self.arms, merged=self._of)
         summary.fim = any(isinstance(it.prompt, Fim) and it.prompt.order is None for it in self._first_of_each_arm())
-        kept: dict[str, set[str]] = {}
-        journal = Journal(staging.journal)
-        try:
-            for number, entry in enumerate(self._in_plan_order()):
-                self._breathe(number)
-                judged = self._judged_again(entry, kept.setdefault(entry.arm, set()))
-                journal.append(judged)
-                count_entry(summary.meter, judged, resumed=True)
-                if number % COMMIT_EVERY == COMMIT_EVERY - 1:
-                    journal.commit(0.0)
-        finally:
-            journal.close(0.0)
+        replace_journal(whole.path, self._counted(summary), run=first.run, judged_by=first.judged_by)
         summary.damaged = self._damaged
         summary.meter.planned = summary.meter.settled + self.gaps
         for arm in self.arms:
@@ -195,32 +183,37 @@ class _Merging:
                 summary.saturated[arm] = f"in {len(early)} of {self._of} shards; {early[0]}"
         return summary
 
+    def _counted(self, summary: Summary) -> Iterator[Entry]:
+        """Yield the entries as they will be, and count them."""
+        kept: dict[str, set[str]] = {}
+        for number, entry in enumerate(self._in_plan_order()):
+            self._breathe(number)
+            judged = self._judged_again(entry, kept.setdefault(entry.arm, set()))
+            count_entry(summary.meter, judged, resumed=True)
+            yield judged
+
     def _in_plan_order(self) -> Iterator[Entry]:
         """Yield every settled request once: those of the plan in its order, then what is in no plan by now.
 
         Shards are read on as far as the next request is; what stands before it waits, which is little: a journal is
         nearly in the order of the plan.
         """
-        readers = {index: self._once(part) for index, part in self._parts.items()}
+        readers = {index: self._entries(part) for index, part in self._parts.items()}
         waiting: dict[bytes, Entry] = {}
+        done: set[bytes] = set()
         for request, index in self._plan():
-            for key in (compact_key(request.key), compact_key(request.key)[:16]):
-                if key not in self._open:
-                    continue
-                while key not in waiting:
-                    entry = next(readers[index])
-                    waiting[compact_key(entry.key)] = entry
-                self._open.discard(key)
-                yield waiting.pop(key)
-        rest = [*waiting.values(), *(entry for reader in readers.values() for entry in reader)]
+            if request.key not in self._settled:
+                continue
+            for key in (compact(request.key), compact(request.key)[:16]):  # by itself, or as a part of one asked whole
+                while key not in waiting and key not in done and (entry := next(readers[index], None)) is not None:
+                    if isinstance(entry, Entry):
+                        waiting[compact(entry.key)] = entry
+                if key in waiting:
+                    done.add(key)
+                    yield waiting.pop(key)
+                    break
+        rest = [*waiting.values(), *(it for reader in readers.values() for it in reader if isinstance(it, Entry))]
         yield from sorted(rest, key=lambda entry: (entry.number, entry.arm, entry.key))
-
-    def _once(self, part: Part) -> Iterator[Entry]:
-        """Yield the entries of a shard, each key once."""
-        seen: set[bytes] = set()
-        for entry in self._entries(part):
-            if entry is not None and remember(seen, entry.key):
-                yield entry
 
     def _judged_again(self, entry: Entry, kept: set[str]) -> Entry:
         """Judge once more which draw of a name is its first: each shard knew its own draws alone."""
@@ -234,7 +227,7 @@ class _Merging:
         kept.add(draw.text)
         return draw if reason == draw.reason else msgspec.structs.replace(draw, reason=reason)
 
-    def _entries(self, part: Part) -> Iterator[Entry | None]:
+    def _entries(self, part: Part) -> Iterator[Entry | Damage | None]:
         return entries_of(self._stage.name, self._stage.arms(self._config), part.folder)
 
     def _plan(self) -> Iterator[tuple[Request, int]]:
@@ -257,11 +250,3 @@ class _Merging:
     def _breathe(self, number: int) -> None:
         if number % 1024 == 0 and self._stopped():
             raise Interrupted("stopped before anything was replaced", hint="run the same command again")
-
-
-def _show(stage: Stage[Any], config: RunConfig, whole: RunFolder, summary: Summary) -> None:
-    entries = (entry for entry in entries_of(stage.name, stage.arms(config), whole) if entry is not None)
-    for name, rows in stage.views(config, entries).items():
-        summary.files[name] = write_rows(whole.path / name, rows)
-    for name, document in stage.documents(config, whole.path).items():
-        write_document(whole.path / name, document)

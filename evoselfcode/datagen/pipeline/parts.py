@@ -15,7 +15,7 @@ from evoselfcode.clients import Findings
 from evoselfcode.config import RunConfig, flatten
 from evoselfcode.datagen.pipeline.sharding import Shard, shards_in
 from evoselfcode.errors import RunMismatch, UsageError
-from evoselfcode.storage import Manifest, RunFolder, read_manifest
+from evoselfcode.storage import Manifest, RunFolder, generation_of, journal_files, read_manifest
 
 WAYS = "run them to their end, or merge what there is with --partial and go on without --shard"
 """What to do where something is missing."""
@@ -28,6 +28,8 @@ class Part(NamedTuple):
     folder: RunFolder
     manifest: Manifest
     findings: Findings
+    run: str
+    judged_by: dict[str, object]
 
 
 def parts_in(folder: Path, *, partial: bool) -> tuple[list[Part], tuple[int, ...]]:
@@ -47,7 +49,9 @@ def parts_in(folder: Path, *, partial: bool) -> tuple[list[Part], tuple[int, ...
         manifest = read_manifest((shard_folder := RunFolder(path)).manifest)
         if manifest is not None:
             findings = msgspec.convert(manifest.preflight, Findings)
-            parts.append(Part(shard, shard_folder, manifest, findings))
+            files = journal_files(path)
+            run = files[0].name.run if files else "run"
+            parts.append(Part(shard, shard_folder, manifest, findings, run, generation_of(path).judged_by))
     if not parts:
         raise UsageError(f"there are no shards in {folder}", hint="name the folder above shard-0-of-N")
     of = parts[0].shard.of
@@ -78,7 +82,7 @@ def _refuse_other(first: Part, part: Part) -> None:
             f"{part.folder.path} is of shard {part.manifest.shard}, and its name says {part.shard}",
             hint="give the folder its own name back",
         )
-    then, this = (_settings(it.manifest) for it in (first, part))
+    then, this = (_settings(it) for it in (first, part))
     differing = [key for key in sorted({*then, *this}) if then.get(key) != this.get(key)]
     if differing:
         told = "".join(f"\n  {key}: {then.get(key)!r:.60} and {this.get(key)!r:.60}" for key in differing[:20])
@@ -88,12 +92,14 @@ def _refuse_other(first: Part, part: Part) -> None:
         )
 
 
-def _settings(manifest: Manifest) -> dict[str, object]:
+def _settings(part: Part) -> dict[str, object]:
     """Return all that shards must have alike: what shapes rows, the plan, and the model as it was asked for."""
     free = ("api.", "rating.api.", "output.")
+    manifest = part.manifest
     shown = {key: value for key, value in flatten(manifest.config).items() if not key.startswith(free)}
-    model = msgspec.convert(manifest.preflight, Findings).dialect.model
-    return {"stage": manifest.stage} | shown | manifest.fingerprint | {"the model's name on the server": model}
+    model = part.findings.dialect.model
+    by = {f"{key} (judged by)": value for key, value in part.judged_by.items()}
+    return {"stage": manifest.stage} | shown | manifest.fingerprint | by | {"the model's name on the server": model}
 
 
 def config_of(manifest: Manifest, folder: Path) -> RunConfig:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable
 
 import anyio.lowlevel
 
-from evoselfcode.datagen.pipeline.resume import is_settled, remember
+from evoselfcode.datagen.pipeline.settled import Settled
 from evoselfcode.datagen.pipeline.stopping import stretches
 from evoselfcode.datagen.pipeline.summary import Summary
-from evoselfcode.engine import Meter, Stop
+from evoselfcode.engine import Meter
 from evoselfcode.errors import RowsUnaccounted
 from evoselfcode.records import Request
-from evoselfcode.storage import Entry
+from evoselfcode.storage import Damage, Entry
 
 MOST_NAMED = 10
 """Keys that a message names."""
@@ -27,19 +27,17 @@ MOST_NAMED = 10
 
 async def reconcile(
     plan: Callable[[], Iterable[Request]],
-    entries: Callable[[], Iterable[Entry | None]],
+    entries: Callable[[], Iterable[Entry | Damage | None]],
     summary: Summary,
     ended: Callable[[str], bool],
-    stop: Stop,
 ) -> None:
-    """Compare what was planned, what the journal holds and what was counted on the way, unless the run was stopped.
+    """Compare what was planned, what the journal holds and what was counted on the way.
 
     Args:
         plan: Yields the requests that were to be asked.
-        entries: Reads the journal; ``None`` is a line that is of no use.
+        entries: Reads the journal, of each key what counts; what is no entry is of no use.
         summary: What the run counted.
         ended: Says whether an arm ended early, so that its rest was not to be asked.
-        stop: Whether the run was told to stop: then what remains is known to remain.
 
     Raises:
         RowsUnaccounted: They differ; the message names the keys that are missing, or the sums.
@@ -47,13 +45,9 @@ async def reconcile(
 
     Cancelled: nothing was changed.
     """
-    if stop.is_set() and summary.meter.remaining:
-        return
     written, wanted = await _sum_of_keys(entries()), await _sum_of_keys(plan())
-    settled: set[bytes] = set()
     if written != wanted:
-        await _remember_all(settled, entries())
-        missing = await _missing(plan(), settled, ended)
+        missing = await _missing(plan(), await _settled(entries()), ended)
         if missing:
             named = ", ".join(missing[:MOST_NAMED]) + (", …" if len(missing) > MOST_NAMED else "")
             raise RowsUnaccounted(
@@ -61,7 +55,7 @@ async def reconcile(
                 hint="this is a bug or a damaged disk; nothing that is in the journal is lost, and the same command "
                 "asks for the rest",
             )
-    counted = await _count_all(entries(), dedupe=written != wanted)
+    counted = await _count_all(entries())
     told, found = summary.meter.counts(), counted.counts()
     differing = [name for name in sorted({*told, *found} - {"planned"}) if told.get(name, 0) != found.get(name, 0)]
     if differing:
@@ -72,39 +66,41 @@ async def reconcile(
         )
 
 
-async def _sum_of_keys(items: Iterable[Request | Entry | None]) -> tuple[int, int]:
+async def _sum_of_keys(items: Iterable[Request | Entry | Damage | None]) -> tuple[int, int]:
     """Return how many keys there are and their sum: two lists of which one lacks a key, or has it twice, differ."""
     count = total = 0
     for some in stretches(items):
         await anyio.lowlevel.checkpoint()
-        keys = [item.key for item in some if item is not None]
+        keys = [item.key for item in some if isinstance(item, Entry | Request)]
         count += len(keys)
         total += sum(map(hash, keys))
     return count, total
 
 
-async def _remember_all(settled: set[bytes], entries: Iterable[Entry | None]) -> None:
+async def _settled(entries: Iterable[Entry | Damage | None]) -> Settled:
+    settled = Settled(None)
     for some in stretches(entries):
         await anyio.lowlevel.checkpoint()
         for entry in some:
-            if entry is not None:
-                remember(settled, entry.key)
+            if isinstance(entry, Entry):
+                settled.add(entry)
+    return settled
 
 
-async def _missing(plan: Iterable[Request], settled: set[bytes], ended: Callable[[str], bool]) -> list[str]:
+async def _missing(plan: Iterable[Request], settled: Settled, ended: Callable[[str], bool]) -> list[str]:
     missing = []
     for requests in stretches(plan):
         await anyio.lowlevel.checkpoint()
-        missing += [it.key for it in requests if not is_settled(settled, it.key) and not ended(it.arm)]
+        missing += [it.key for it in requests if it.key not in settled and not ended(it.arm)]
     return missing
 
 
-async def _count_all(entries: Iterable[Entry | None], *, dedupe: bool) -> Meter:
-    meter, seen = Meter(), set[bytes]()
+async def _count_all(entries: Iterable[Entry | Damage | None]) -> Meter:
+    meter = Meter()
     for some in stretches(entries):
         await anyio.lowlevel.checkpoint()
         for entry in some:
-            if entry is not None and (not dedupe or remember(seen, entry.key)):
+            if isinstance(entry, Entry):
                 count_entry(meter, entry, resumed=True)
     return meter
 

@@ -18,10 +18,13 @@ import msgspec
 
 from evoselfcode.errors import RunMismatch, UsageError
 from evoselfcode.records import Request
-from evoselfcode.storage import JOURNAL, MANIFEST, read_entries, read_manifest
+from evoselfcode.storage import MANIFEST, has_rows, read_manifest
 
 MOST_SHARDS = 100_000
 """Shards of one run: as many as an Indexed Job has completions at most (KEP-3850)."""
+
+WHOLE = "0of1"
+"""What the names of the journal's files say of a run that is not cut."""
 
 _GIVEN = re.compile(r"(?:(\d{1,9})/)?(\d{1,9})", re.ASCII)
 _FOLDER = re.compile(r"shard-(\d+)-of-(\d+)", re.ASCII)
@@ -40,6 +43,11 @@ class Shard(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.index}/{self.of}"
+
+    @property
+    def name(self) -> str:
+        """What the names of the journal's files say of it."""
+        return f"{self.index}of{self.of}"
 
     @property
     def folder(self) -> str:
@@ -182,16 +190,7 @@ def shards_in(folder: Path) -> dict[Shard, Path]:
     return dict(sorted(found.items(), key=lambda item: (item[0].of, item[0].index)))
 
 
-def asked_in(folder: Path) -> bool:
-    """Say whether a run has asked something into this folder.
-
-    Raises:
-        StorageError: Its journal cannot be read.
-    """
-    return next(iter(read_entries(folder / JOURNAL)), None) is not None
-
-
-def place_of(output: Path, stage: str, shard: Shard | None) -> Path:
+def folder_of(output: Path, stage: str, shard: Shard | None) -> Path:
     """Return the folder of a run: ``<output>/<stage>``, or the shard's below it.
 
     Raises:
@@ -200,8 +199,8 @@ def place_of(output: Path, stage: str, shard: Shard | None) -> Path:
     """
     whole = output / stage
     begun = {it: path for it, path in shards_in(whole).items() if shard is None or it.of != shard.of}
-    others = sorted({it.of for it, path in begun.items() if asked_in(path)})
-    asked = asked_in(whole)
+    others = sorted({it.of for it, path in begun.items() if has_rows(path)})
+    asked = has_rows(whole)
     manifest = read_manifest(whole / MANIFEST) if asked else None
     merged = manifest is not None and manifest.merged is not None
     if shard is None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evoselfcode.clients import Findings
+from evoselfcode.datagen.pipeline.reading import SHOWN, place_of
 from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.engine import COMMIT_BOUNDS, Durations, FleetStatistics, Meter
+from evoselfcode.storage import Damage
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Summary:
         saturated: For each arm that ended early, why, and what twice its draws would give.
         left_out: For each arm that the server cannot serve, and that the run went on without, why.
         damaged: Damaged lines of the journal; their requests were asked again.
+        damages: Where the first of them are.
         commits: What was made durable.
         arms: The arms that are asked.
         shard: Which shard of the plan this is; ``None`` if all of it.
@@ -64,10 +67,17 @@ class Summary:
     saturated: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     damaged: int = 0
+    damages: list[str] = field(default_factory=list)
     commits: Commits = field(default_factory=Commits)
     arms: tuple[str, ...] = ()
     shard: Shard | None = None
     merged: int | None = None
+
+    def damage(self, found: Damage | None) -> None:
+        """Count a line of the journal that is of no use, and say where the first ones are."""
+        self.damaged += 1
+        if found is not None and len(self.damages) < SHOWN:
+            self.damages.append(place_of(found))
 
 
 Report = Callable[[Summary, FleetStatistics], None]
