@@ -22,6 +22,7 @@ from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.committing import Acknowledged, Committing, Patience
 from evoselfcode.datagen.pipeline.events import EventLog
+from evoselfcode.datagen.pipeline.fleets import fleet_of
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
 from evoselfcode.datagen.pipeline.reconciling import count_entry, reconcile
 from evoselfcode.datagen.pipeline.refusing import Refusals
@@ -29,7 +30,7 @@ from evoselfcode.datagen.pipeline.resume import entries_of, recalled_findings, r
 from evoselfcode.datagen.pipeline.saturating import Saturating
 from evoselfcode.datagen.pipeline.settled import Retry, Settled
 from evoselfcode.datagen.pipeline.sharding import WHOLE, Shard, folder_of
-from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, fleet_of, judged, requests
+from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.datagen.pipeline.viewing import write_views
@@ -231,7 +232,7 @@ class _Run:
         self._write_manifest("running")
         self._summary.sent = True
         events = EventLog(self._folder.path)
-        fleet = fleet_of(self._stage, self._config, connection, on_event=events.append)
+        fleet = fleet_of(self._stage, self._config, connection, events.append)
         batches = judged(
             self._stage,
             self._config,
