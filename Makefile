@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check bench soak test-real reference picture lock clean test-replicas
+.PHONY: help names test check test-real test-replicas manifests slurm signals bench soak reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,15 @@ test-real:  ## Run the names stage against a real small language model (SmolLM2-
 test-replicas:  ## Kill real servers in the middle of runs (two llama.cpp servers, three of our own)
 	@scripts/test-replicas
 
+manifests:  ## Check configs/kubernetes against the schemas of Kubernetes, strictly
+	@scripts/test-manifests
+
+slurm:  ## Run configs/slurm/array.sh on a one-node Slurm of its own, with a requeue in the middle
+	@scripts/test-slurm
+
+signals:  ## Stop a real run 100 times, at any time
+	@EVOSELFCODE_SIGNALS=100 scripts/test tests/test_signals.py
+
 reference:  ## Write the generated pages of docs/reference anew
 	@scripts/install run
 	.venv/bin/python scripts/write_config_reference.py
@@ -41,4 +50,4 @@ lock:  ## Write the hash-locked requirement files anew
 	@scripts/lock
 
 clean:  ## Remove what the other targets made, but not data/generated
-	rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-manifests .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,5 +1,6 @@
 """The only owner of tasks, limits and waiting: plan in, outcomes out."""
 
+from evoselfcode.engine.durations import COMMIT_BOUNDS, Durations
 from evoselfcode.engine.endpoints import Endpoint, Event, Members
 from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.meter import Meter
@@ -9,6 +10,8 @@ from evoselfcode.engine.stop import Stop
 
 __all__ = [
     "AtOnce",
+    "COMMIT_BOUNDS",
+    "Durations",
     "Endpoint",
     "EndpointStatistics",
     "Event",
