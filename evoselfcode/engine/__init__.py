@@ -9,8 +9,8 @@ from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
 from evoselfcode.engine.stop import Stop
 
 __all__ = [
-    "AtOnce",
     "COMMIT_BOUNDS",
+    "AtOnce",
     "Durations",
     "Endpoint",
     "EndpointStatistics",
