@@ -1,0 +1,53 @@
+"""Play seeds: ``python -m sim 17`` tells all of one, ``python -m sim 0-9999`` names those that break a promise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sim.run import play
+from sim.scenario import scenario
+
+JOBS = 2
+
+
+def broken(seed: int) -> tuple[int, list[str]]:
+    """Play a seed and return it with the promises that it breaks."""
+    with TemporaryDirectory() as folder:
+        try:
+            return seed, play(scenario(seed), Path(folder)).broken
+        except Exception as error:
+            return seed, [f"{type(error).__name__}: {error}"]
+
+
+def tell(seed: int) -> int:
+    """Play one seed and print everything that happens."""
+    print(scenario(seed))
+    with TemporaryDirectory() as folder:
+        history = play(scenario(seed), Path(folder), telling=True)
+    print(*history.notes, sep="\n")
+    print(f"trace {history.trace}")
+    print(*(f"BROKEN {told}" for told in history.broken), sep="\n")
+    return 1 if history.broken else 0
+
+
+def main(wanted: str) -> int:
+    if "-" not in wanted:
+        return tell(int(wanted))
+    first, last = map(int, wanted.split("-"))
+    seeds, began, failed = range(first, last + 1), time.perf_counter(), 0
+    with ProcessPoolExecutor(JOBS) as pool:
+        for seed, told in pool.map(broken, seeds, chunksize=8):
+            failed += bool(told)
+            if told:
+                print(f"seed {seed}: {told[0]}" + (f" (and {len(told) - 1} more)" if told[1:] else ""), flush=True)
+    took = time.perf_counter() - began
+    print(f"{len(seeds)} seeds in {took:.0f} s, {failed} broken; replay one with: make sim SEEDS=17")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "0-9999"))

@@ -1,0 +1,95 @@
+"""What must hold of every history, whatever went wrong in it.
+
+This file decides what a broken promise is (ids of the promises in parentheses). It reads the history, the journal and
+the views; it refuses to know how the program keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from evoselfcode import RunConfig
+from evoselfcode.datagen.pipeline.namegen import NAMES
+from evoselfcode.records import Request
+from evoselfcode.storage import Entry, read_entries, read_once
+from evoselfcode.storage.journal import COMMIT_SECONDS
+from sim.history import Attempt, History
+from sim.scenario import Scenario
+
+UNPLANNED = 1.5
+"""Seconds on top of a commit window in which an answer may wait to be written down: a tick of the engine, and some."""
+
+
+def _entries(folder: Path) -> list[Entry]:
+    return [entry for entry in read_entries(folder / "journal.jsonl") if isinstance(entry, Entry)]
+
+
+def after_a_life(history: History, folder: Path, scenario: Scenario) -> None:
+    """Check what a process left."""
+    written = {entry.key for entry in _entries(folder)}
+    lost = history.acknowledged.keys() - written
+    if lost:
+        history.broken.append(f"(D1, D2) {len(lost)} acknowledged rows are lost after life {history.life}")
+    _paid_for_nothing(history, written, scenario)
+
+
+def _paid_for_nothing(history: History, written: set[str], scenario: Scenario) -> None:
+    """D4: what a kill costs, besides what was in flight, was answered in the last commit window."""
+    life = history.lives[-1]
+    if scenario.full or scenario.failing_syncs:
+        return
+    window = COMMIT_SECONDS + UNPLANNED + 2 * scenario.slow_disk
+    old = [
+        attempt
+        for attempt in history.attempts
+        if attempt.life == history.life and attempt.what == "row" and attempt.said == "ok"
+        if attempt.key not in written and (attempt.ended or 0.0) < life.ended - window
+    ]
+    if old:
+        age = life.ended - min(attempt.ended or 0.0 for attempt in old)
+        history.broken.append(f"(D4) {len(old)} rows answered up to {age:.1f} s before the end are not written down")
+
+
+def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, config: RunConfig) -> None:
+    """Check a run that has come to its end."""
+    entries = [entry for entry in read_once(folder / "journal.jsonl") if isinstance(entry, Entry)]
+    keys = Counter(entry.key for entry in entries)
+    if missing := plan.keys() - keys.keys():
+        history.broken.append(f"(D16) {len(missing)} of {len(plan)} rows have no end")
+    if strangers := keys.keys() - plan.keys():
+        history.broken.append(f"{len(strangers)} rows in the journal are of no plan")
+    if wrong := [entry for entry in entries if bool(entry.draws) == (entry.failure is not None)]:
+        history.broken.append(f"(D16) {len(wrong)} rows are neither answered nor dead, or both")
+    _views(history, entries, folder, config)
+    _dead(history, entries, config)
+
+
+def _views(history: History, entries: list[Entry], folder: Path, config: RunConfig) -> None:
+    """D13: the views are what the journal says, and have nothing twice."""
+    for name, rows in NAMES.views(config, entries).items():
+        if not (folder / name).exists():
+            history.broken.append(f"(D13) there is no {name}")
+            continue
+        shown = [json.loads(line) for line in (folder / name).read_bytes().splitlines()]
+        if shown != list(rows):
+            history.broken.append(f"(D13) {name} is not what the journal says")
+        if len({(row["source"], row["func_name"]) for row in shown}) != len(shown):
+            history.broken.append(f"(D13) {name} has a row twice")
+
+
+def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
+    """R2, C6: a row dies of failures that are its own, never of an outage."""
+    tries: dict[str, list[Attempt]] = {}
+    for attempt in history.attempts:
+        tries.setdefault(attempt.key, []).append(attempt)
+    for entry in entries:
+        if entry.failure is None:
+            continue
+        last = tries[entry.key][-1].life
+        own = [it for it in tries[entry.key] if it.life == last and it.said in ("lie", "500")]
+        if len(own) < config.api.max_attempts:
+            told = ", ".join(f"{it.said} ({it.why})" for it in tries[entry.key])
+            history.broken.append(f"(R2) row {entry.key[:8]} died of what was not its own: {told}")
