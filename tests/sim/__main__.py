@@ -34,20 +34,37 @@ def tell(seed: int) -> int:
     return 1 if history.broken else 0
 
 
-def main(wanted: str) -> int:
-    if "-" not in wanted:
-        return tell(int(wanted))
-    first, last = map(int, wanted.split("-"))
-    seeds, began, failed = range(first, last + 1), time.perf_counter(), 0
+def search(seeds: range) -> int:
+    """Play seeds, two at a time, and name those that break a promise."""
+    began, failed = time.perf_counter(), 0
     with ProcessPoolExecutor(JOBS) as pool:
         for seed, told in pool.map(broken, seeds, chunksize=8):
             failed += bool(told)
             if told:
-                print(f"seed {seed}: {told[0]}" + (f" (and {len(told) - 1} more)" if told[1:] else ""), flush=True)
+                more = f" (and {len(told) - 1} more)" if told[1:] else ""
+                print(f"seed {seed}: {told[0]}{more}", flush=True)
     took = time.perf_counter() - began
-    print(f"{len(seeds)} seeds in {took:.0f} s, {failed} broken; replay one with: make sim SEEDS=17")
+    print(f"{len(seeds)} seeds in {took:.0f} s, {failed} broken")
+    if failed:
+        print("replay one: make sim SEEDS=17 tells everything that happens in seed 17")
     return 1 if failed else 0
 
 
+def traces(seeds: range) -> int:
+    """Print a hash of everything that happens in each seed."""
+    for seed in seeds:
+        with TemporaryDirectory() as folder:
+            print(seed, play(scenario(seed), Path(folder)).trace)
+    return 0
+
+
+def main(*words: str) -> int:
+    first, dash, last = words[-1].partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    if words[0] == "--traces":
+        return traces(seeds)
+    return search(seeds) if dash else tell(int(first))
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "0-9999"))
+    sys.exit(main(*sys.argv[1:] or ["0-9999"]))

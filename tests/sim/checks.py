@@ -56,6 +56,16 @@ def _paid_for_nothing(history: History, written: set[str], scenario: Scenario) -
 def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, config: RunConfig) -> None:
     """Check a run that has come to its end."""
     entries = [entry for entry in read_once(folder / "journal.jsonl") if isinstance(entry, Entry)]
+    _sums(history, plan, entries)
+    _views(history, entries, folder, config)
+    _dead(history, entries, config)
+    _in_flight(history, config)
+    _to_the_dead(history, config)
+    _retries(history)
+
+
+def _sums(history: History, plan: Mapping[str, Request], entries: list[Entry]) -> None:
+    """D13, D16: every row ends once, answered or dead."""
     keys = Counter(entry.key for entry in entries)
     if missing := plan.keys() - keys.keys():
         history.broken.append(f"(D16) {len(missing)} of {len(plan)} rows have no end")
@@ -63,8 +73,6 @@ def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, c
         history.broken.append(f"{len(strangers)} rows in the journal are of no plan")
     if wrong := [entry for entry in entries if bool(entry.draws) == (entry.failure is not None)]:
         history.broken.append(f"(D16) {len(wrong)} rows are neither answered nor dead, or both")
-    _views(history, entries, folder, config)
-    _dead(history, entries, config)
 
 
 def _views(history: History, entries: list[Entry], folder: Path, config: RunConfig) -> None:
@@ -88,8 +96,54 @@ def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
     for entry in entries:
         if entry.failure is None:
             continue
+        history.dead += 1
         last = tries[entry.key][-1].life
         own = [it for it in tries[entry.key] if it.life == last and it.said in ("lie", "500")]
         if len(own) < config.api.max_attempts:
             told = ", ".join(f"{it.said} ({it.why})" for it in tries[entry.key])
             history.broken.append(f"(R2) row {entry.key[:8]} died of what was not its own: {told}")
+
+
+def _in_flight(history: History, config: RunConfig) -> None:
+    """C1: never more in flight than is allowed."""
+    limit = config.api.concurrency
+    if over := [attempt for attempt in history.attempts if attempt.open_all > limit]:
+        most = max(attempt.open_all for attempt in over)
+        history.broken.append(f"(C1) {most} attempts were in flight at {over[0].began:.3f} s, {limit} are allowed")
+
+
+PROBES_PER_SECOND = 1 / 10
+"""Probes of a replica that is away, at most: every 30 s in the end, with jitter, and more often at first."""
+
+FIRST_PROBES = 12
+"""Probes of its first minute, and the failures by which it is found out."""
+
+
+def _to_the_dead(history: History, config: RunConfig) -> None:
+    """R2, C8: who is away is asked by probes alone, once what was on its way has failed."""
+    for replica, what, begins, ends in history.ills:
+        if what not in ("outage", "vanished") or ends - begins < 10.0:
+            continue
+        asked = sum(it.replica == replica and begins < it.began < ends and it.what != "load" for it in history.attempts)
+        most = config.api.concurrency + FIRST_PROBES + (ends - begins) * PROBES_PER_SECOND
+        if asked > most:
+            told = f"{asked} requests went to {replica} while it was away for {ends - begins:.0f} s"
+            history.broken.append(f"(R2) {told}, {most:.0f} are allowed")
+
+
+def _retries(history: History) -> None:
+    """R3: where rows fail by themselves, trying again adds a tenth, and one a second for each replica."""
+    if {what for _, what, _, _ in history.ills} - {"lies", "brownout"}:
+        return
+    tried: set[tuple[int, str]] = set()
+    firsts, again = 0, 0
+    for attempt in history.attempts:
+        if attempt.what == "row":
+            firsts += (attempt.life, attempt.key) not in tried
+            again += (attempt.life, attempt.key) in tried
+            tried.add((attempt.life, attempt.key))
+    seconds = sum(life.ended - life.began for life in history.lives)
+    replicas = len({attempt.replica for attempt in history.attempts})
+    most = 0.1 * firsts + seconds * replicas + 10.0 * replicas * len(history.lives)
+    if again > most:
+        history.broken.append(f"(R3) {again} attempts were retries, {most:.0f} are allowed")

@@ -32,7 +32,7 @@ class Attempt:
         said: ``ok``, ``lie``, a status, or the kind of failure.
         why: The nemesis that was at work there, or what else ended it.
         open_there: Attempts for rows in flight at that replica, this one included, when it began.
-        limit: How many were allowed there at that moment, where that is known.
+        open_all: The same at all replicas.
     """
 
     def __init__(self, history: History, what: What, key: str, replica: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,8 +42,7 @@ class Attempt:
         self.began = loop.time()
         self.ended: float | None = None
         self.said = self.why = ""
-        self.open_there = 0
-        self.limit: int | None = None
+        self.open_there = self.open_all = 0
         self.asked: dict[str, Any] = {}
         self.deadline: asyncio.TimerHandle | None = None
         self.result: asyncio.Future[Reply | Failure] = loop.create_future()
@@ -96,7 +95,8 @@ class History:
         lives: The lives of the process.
         ills: What was wrong where: replica, what, from, to.
         notes: All that happened, one line each, for people; kept if `telling`.
-        broken: What must never be, found while it happened.
+        dead: Rows that were given up.
+        broken: What must never be.
     """
 
     telling: bool = False
@@ -106,8 +106,8 @@ class History:
     lives: list[Life] = field(default_factory=list)
     ills: list[tuple[str, str, float, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    dead: int = 0
     broken: list[str] = field(default_factory=list)
-    most: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._open: dict[Attempt, None] = {}
@@ -136,8 +136,7 @@ class History:
         self._open[attempt] = None
         if what == "row":
             self._there[replica] += 1
-            attempt.open_there = self._there[replica]
-            self.most[replica] = max(self.most[replica], attempt.open_there)
+            attempt.open_there, attempt.open_all = self._there[replica], self.flying
             if key in self.acknowledged:
                 self.broken.append(f"row {key[:8]} was asked again after it had been acknowledged")
         self.note(attempt.began, f"{replica} {what} {key[:8]} asked")

@@ -78,6 +78,11 @@ def unavailable(world: World, replica: Replica, seconds: float, random: Random) 
     _set(world, replica, seconds, "unavailable", busy=(503, random.choice([None, 30.0])))
 
 
+def busy_for_30_s(world: World, replica: Replica, seconds: float, random: Random) -> None:
+    """Every request is refused with 503 and the hint to come back in 30 s."""
+    _set(world, replica, seconds, "busy for 30 s", busy=(503, 30.0))
+
+
 def slow(world: World, replica: Replica, seconds: float, random: Random) -> None:
     """It takes four times as long."""
     _set(world, replica, seconds, "slow", factor=4.0)
@@ -134,6 +139,7 @@ NEMESES: dict[str, Nemesis] = {
     "brownout": brownout,
     "storm": storm,
     "unavailable": unavailable,
+    "busy for 30 s": busy_for_30_s,
     "slow": slow,
     "wedged": wedged,
     "clogged": clogged,

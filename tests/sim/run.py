@@ -23,7 +23,7 @@ from evoselfcode.storage import Entry, Journal
 from sim.checks import after_a_life, after_the_end
 from sim.disk import Disk
 from sim.history import History, Life
-from sim.loop import Killed, SteppedLoop, clocks, no_threads
+from sim.loop import Killed, SteppedLoop, clocks, no_threads, same_order
 from sim.nemesis import let_loose
 from sim.replica import Speed
 from sim.replies import MODEL
@@ -86,6 +86,7 @@ class Played:
         with ExitStack() as stack:
             stack.enter_context(clocks(self.loop))
             stack.enter_context(no_threads(self.loop, lambda: self.random.uniform(0.0, self.scenario.slow_disk)))
+            stack.enter_context(same_order())
             stack.enter_context(network(self.world))
             stack.enter_context(self.disk.watching())
             stack.enter_context(self._acknowledging())
