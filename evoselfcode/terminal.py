@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from evoselfcode.clients import Check, Findings
     from evoselfcode.datagen.pipeline.summary import Summary
-    from evoselfcode.engine import GateStatistics, Meter
+    from evoselfcode.engine import FleetStatistics, Meter
 
 NAMES_SHOWN = 12
 """Names of each file that the card shows."""
@@ -65,7 +65,7 @@ class Display(Protocol):
     ) -> None:
         """Leave the screen tidy."""
 
-    def update(self, summary: Summary, gate: GateStatistics) -> None:
+    def update(self, summary: Summary, gate: FleetStatistics) -> None:
         """Show the state of things."""
 
 
@@ -92,14 +92,14 @@ class Lines:
     ) -> None:
         return None
 
-    def update(self, summary: Summary, gate: GateStatistics) -> None:
+    def update(self, summary: Summary, gate: FleetStatistics) -> None:
         """Print a line if it is time for one."""
         if summary.seconds - self._last >= self._seconds:
             self._last = summary.seconds
             say(heartbeat(summary, gate))
 
 
-def heartbeat(summary: Summary, gate: GateStatistics) -> str:
+def heartbeat(summary: Summary, gate: FleetStatistics) -> str:
     """Say in one line how a run is going; rates are of this process."""
     meter, seconds = summary.meter, max(summary.seconds, 1e-9)
     eta = meter.eta(summary.seconds)
@@ -148,7 +148,7 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def update(self, summary: Summary, gate: GateStatistics) -> None:
+    def update(self, summary: Summary, gate: FleetStatistics) -> None:
         """Move the bar."""
         meter = summary.meter
         kept = " ".join(f"{arm} {meter.kept[arm]} kept" for arm in sorted(meter.requests))

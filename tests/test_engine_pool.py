@@ -4,85 +4,57 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import anyio
 import pytest
+from endpoints import DONE, Scripted, as_it_is, collect, fleet_of, requests
+from virtual_time import in_virtual_time
 
-from evoselfcode.engine import Gate, Stop, outcomes
-from evoselfcode.errors import EndpointDown, EndpointRefused
-from evoselfcode.records import Choice, Completion, Failure, L2r, Outcome, Request, Sampling
-
-DONE = Completion((Choice("x", "stop"),))
-
-
-async def as_it_is(outcome: Outcome) -> Outcome:
-    return outcome
+from evoselfcode.engine import Stop, outcomes
+from evoselfcode.errors import EndpointRefused
+from evoselfcode.records import Completion, Failure, Outcome, Request
 
 
-def requests(count: int) -> Iterator[Request]:
-    for number in range(count):
-        yield Request(key=f"{number:04x}", prompt=L2r("p"), sampling=Sampling(max_new_tokens=1), number=number)
-
-
-async def collect(
-    send: Callable[[Request], Awaitable[Completion | Failure]], count: int = 20, **options: object
-) -> list[Outcome]:
-    gate = options.pop("gate", None) or Gate(4)
-    found: list[Outcome] = []
-    stream = outcomes(requests(count), send, gate, finish=as_it_is, workers=6, **options)  # type: ignore[arg-type]
-    async for batch in stream:
-        found += batch
-    return found
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waits take no time; the seconds that were asked for are noted."""
-    waits: list[float] = []
-
-    async def wait(self: Stop, seconds: float) -> bool:
-        waits.append(seconds)
-        await anyio.lowlevel.checkpoint()
-        return self.is_set()
-
-    monkeypatch.setattr(Stop, "wait", wait)
-    return waits
-
-
+@in_virtual_time
 async def test_every_request_comes_to_one_outcome() -> None:
     async def send(request: Request) -> Completion | Failure:
         await anyio.lowlevel.checkpoint()
         return DONE
 
-    found = await collect(send)
+    found = await collect(fleet_of(Scripted(send)))
     assert sorted(outcome.request.number for outcome in found) == list(range(20))
     assert {outcome.attempts for outcome in found} == {1}
 
 
-async def test_a_row_costs_at_most_max_attempts(no_waiting: list[float]) -> None:
-    """R1: 100 rows that always fail with 500 cost 500 requests. Sabotage: count no server error as spent."""
+@in_virtual_time
+async def test_a_row_costs_at_most_max_attempts() -> None:
+    """R1: 100 rows of 1,000 always fail with 500: 500 requests. Sabotage: count no server error as spent."""
     sent: Counter[str] = Counter()
 
     async def send(request: Request) -> Completion | Failure:
         sent[request.key] += 1
         assert sent[request.key] <= 5  # else a policy that counts nothing would never end
-        return Failure("server_error", "boom", 500)
+        await anyio.sleep(1.0)
+        return DONE if request.number % 10 else Failure("server_error", "boom", 500)
 
-    found = await collect(send, count=100)
-    assert sum(sent.values()) == 500
-    assert all(isinstance(outcome.result, Failure) for outcome in found)
-    assert {outcome.failures for outcome in found} == {("server_error",) * 5}
+    found = await collect(fleet_of(Scripted(send)), 1000)
+    failed = [outcome for outcome in found if isinstance(outcome.result, Failure)]
+    assert len(failed) == 100
+    assert {outcome.failures for outcome in failed} == {("server_error",) * 5}
+    assert {outcome.attempts for outcome in failed} == {5}
+    assert sum(sent.values()) == 900 + 500
 
 
-async def test_deterministic_refusals_are_not_repeated(no_waiting: list[float]) -> None:
+@in_virtual_time
+async def test_deterministic_refusals_are_not_repeated() -> None:
     async def send(request: Request) -> Completion | Failure:
         return Failure("too_long", "", 400)
 
-    assert {outcome.attempts for outcome in await collect(send)} == {1}
-    assert not no_waiting
+    assert {outcome.attempts for outcome in await collect(fleet_of(Scripted(send)))} == {1}
 
 
+@in_virtual_time
 async def test_a_waiting_request_holds_no_slot() -> None:
     """With one slot, a request that waits for its retry lets the others pass. Sabotage: pause inside the gate."""
     order: list[int] = []
@@ -92,39 +64,17 @@ async def test_a_waiting_request_holds_no_slot() -> None:
         order.append(request.number)
         if request.number == 0 and not first_failed.is_set():
             first_failed.set()
-            return Failure("rate_limited", "", 429, retry_after=0.05)
+            return Failure("server_error", "", 500, retry_after=5.0)
         await anyio.lowlevel.checkpoint()
         return DONE
 
-    found = await collect(send, count=5, gate=Gate(1))
+    found = await collect(fleet_of(Scripted(send), slots=1), 5)
     assert len(found) == 5
     assert order[-1] == 0
 
 
-async def test_outages_spend_no_attempts(no_waiting: list[float]) -> None:
-    """R2: more refused connections than max_attempts, and no row is lost."""
-    refused = 0
-
-    async def send(request: Request) -> Completion | Failure:
-        nonlocal refused
-        if refused < 200:
-            refused += 1
-            return Failure("connect", "refused")
-        return DONE
-
-    found = await collect(send, outage_limit=1e9)
-    assert all(isinstance(outcome.result, Completion) for outcome in found)
-
-
-async def test_an_outage_past_its_limit_ends_the_run(no_waiting: list[float]) -> None:
-    async def send(request: Request) -> Completion | Failure:
-        return Failure("connect", "Connection refused")
-
-    with pytest.raises(EndpointDown, match="Connection refused"):
-        await collect(send, outage_limit=30.0)
-
-
 @pytest.mark.parametrize("kind", ["auth", "payment", "no_model", "no_route"])
+@in_virtual_time
 async def test_what_every_request_would_meet_ends_the_run(kind: str) -> None:
     """R11: requests at most those in flight. Sabotage: give the row up instead."""
     sent = 0
@@ -136,10 +86,11 @@ async def test_what_every_request_would_meet_ends_the_run(kind: str) -> None:
         return Failure(kind, "no", 401)  # type: ignore[arg-type]
 
     with pytest.raises(EndpointRefused):
-        await collect(send, count=1000)
+        await collect(fleet_of(Scripted(send)), 1000)
     assert sent <= 8
 
 
+@in_virtual_time
 async def test_outcomes_settled_before_the_end_are_delivered_first() -> None:
     async def send(request: Request) -> Completion | Failure:
         return DONE if request.number < 3 else Failure("auth", "no", 401)
@@ -147,7 +98,7 @@ async def test_outcomes_settled_before_the_end_are_delivered_first() -> None:
     found: list[int] = []
 
     async def collect_numbers() -> None:
-        async for batch in outcomes(requests(10), send, Gate(1), finish=as_it_is, workers=1):
+        async for batch in outcomes(requests(10), fleet_of(Scripted(send), slots=1), finish=as_it_is):
             found.extend(outcome.request.number for outcome in batch)
 
     with pytest.raises(EndpointRefused):
@@ -156,6 +107,7 @@ async def test_outcomes_settled_before_the_end_are_delivered_first() -> None:
 
 
 @pytest.mark.parametrize("workers_met", [1, 20])
+@in_virtual_time
 async def test_a_mistake_of_the_program_ends_the_run_with_its_traceback(workers_met: int) -> None:
     """Sabotage: tell the taker of the end only when the workers ended well, and it waits for ever."""
 
@@ -166,10 +118,11 @@ async def test_a_mistake_of_the_program_ends_the_run_with_its_traceback(workers_
         return DONE
 
     with pytest.raises(ExceptionGroup) as raised:
-        await collect(send)
+        await collect(fleet_of(Scripted(send)))
     assert raised.value.subgroup(ZeroDivisionError)
 
 
+@in_virtual_time
 async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> None:
     """Sabotage: list(plan) at the start, or an unbounded queue."""
     pulled = 0
@@ -183,7 +136,7 @@ async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> No
     async def send(request: Request) -> Completion | Failure:
         return DONE
 
-    stream = outcomes(plan(), send, Gate(4), finish=as_it_is, workers=4)
+    stream = outcomes(plan(), fleet_of(Scripted(send), slots=4), finish=as_it_is)
     await anext(stream)
     for _ in range(50):
         await anyio.lowlevel.checkpoint()
@@ -191,6 +144,7 @@ async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> No
     await stream.aclose()
 
 
+@in_virtual_time
 async def test_stop_lets_attempts_in_flight_end_and_starts_none() -> None:
     stop, release, sent = Stop(), anyio.Event(), 0
 
@@ -203,7 +157,7 @@ async def test_stop_lets_attempts_in_flight_end_and_starts_none() -> None:
     found: list[Outcome] = []
 
     async def run() -> None:
-        async for batch in outcomes(requests(100), send, Gate(4), finish=as_it_is, workers=6, stop=stop):
+        async for batch in outcomes(requests(100), fleet_of(Scripted(send), slots=4), finish=as_it_is, stop=stop):
             found.extend(batch)
 
     async with anyio.create_task_group() as group:
@@ -215,6 +169,7 @@ async def test_stop_lets_attempts_in_flight_end_and_starts_none() -> None:
     assert len(found) == 4
 
 
+@in_virtual_time
 async def test_stop_ends_waits_without_an_outcome() -> None:
     stop = Stop()
 
@@ -224,7 +179,7 @@ async def test_stop_ends_waits_without_an_outcome() -> None:
     async with anyio.create_task_group() as group:
 
         async def run() -> None:
-            stream = outcomes(requests(3), send, Gate(4), finish=as_it_is, workers=4, stop=stop)
+            stream = outcomes(requests(3), fleet_of(Scripted(send), slots=4), finish=as_it_is, stop=stop)
             assert [batch async for batch in stream] == [[]]
 
         group.start_soon(run)
@@ -232,6 +187,7 @@ async def test_stop_ends_waits_without_an_outcome() -> None:
         stop.set()
 
 
+@in_virtual_time
 async def test_a_tick_without_news_yields_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evoselfcode.engine.pool.TICK", 0.001)
     release = anyio.Event()
@@ -240,7 +196,7 @@ async def test_a_tick_without_news_yields_an_empty_list(monkeypatch: pytest.Monk
         await release.wait()
         return DONE
 
-    stream = outcomes(requests(1), send, Gate(1), finish=as_it_is, workers=1)
+    stream = outcomes(requests(1), fleet_of(Scripted(send), slots=1), finish=as_it_is)
     assert await anext(stream) == []
     release.set()
     while not await anext(stream):
@@ -253,9 +209,10 @@ def leftovers() -> set[asyncio.Task[object]]:
 
 
 @pytest.mark.parametrize("how", ["break", "raise", "cancel", "aclose"])
+@in_virtual_time
 async def test_leaving_early_leaves_nothing_behind(how: str) -> None:
     """Sabotage: do not await the host task in ``outcomes``."""
-    gate, running = Gate(4), 0
+    running = 0
 
     async def send(request: Request) -> Completion | Failure:
         nonlocal running
@@ -266,8 +223,10 @@ async def test_leaving_early_leaves_nothing_behind(how: str) -> None:
             running -= 1
         return DONE
 
+    fleet = fleet_of(Scripted(send))
+
     async def consume(scope: anyio.CancelScope) -> None:
-        stream = outcomes(requests(1000), send, gate, finish=as_it_is, workers=6)
+        stream = outcomes(requests(1000), fleet, finish=as_it_is)
         try:
             async for _ in stream:
                 if how == "raise":
@@ -291,4 +250,4 @@ async def test_leaving_early_leaves_nothing_behind(how: str) -> None:
         await asyncio.sleep(0)
     assert leftovers() == before
     assert running == 0
-    assert gate.statistics().in_flight == 0
+    assert fleet.statistics().in_flight == 0

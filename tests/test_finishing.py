@@ -13,18 +13,15 @@ import anyio
 import anyio.to_thread
 import pytest
 from embedded import Embedded
+from endpoints import Scripted, as_it_is, fleet_of
 
 from evoselfcode import OpenAICompletionClient, RunConfig
 from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
-from evoselfcode.engine import Gate, outcomes
+from evoselfcode.engine import outcomes
 from evoselfcode.finishing import finished
-from evoselfcode.records import Choice, Completion, L2r, Outcome, Request, Sampling
+from evoselfcode.records import Choice, Completion, L2r, Request, Sampling
 from evoselfcode.storage import Entry, read_entries
-
-
-async def as_it_is(outcome: Outcome) -> Outcome:
-    return outcome
 
 
 def request(number: int) -> Request:
@@ -102,7 +99,6 @@ async def test_a_task_cancelled_while_the_journal_is_written_loses_no_row(
 
 async def test_cancelling_twice_leaves_no_worker_and_no_slot() -> None:
     """Sabotage: wait for the workers under a shield in ``outcomes``."""
-    gate = Gate(4)
     started, go = asyncio.Event(), asyncio.Event()
 
     async def send(asked: Request) -> Completion:
@@ -114,8 +110,10 @@ async def test_cancelling_twice_leaves_no_worker_and_no_slot() -> None:
                 await go.wait()  # closes its connection
         return Completion((Choice("a", "stop"),))
 
+    fleet = fleet_of(Scripted(send))
+
     async def consume() -> None:
-        async for _ in outcomes((request(i) for i in range(9)), send, gate, finish=as_it_is, workers=6):
+        async for _ in outcomes((request(i) for i in range(9)), fleet, finish=as_it_is):
             pass
 
     before = asyncio.all_tasks()
@@ -129,7 +127,7 @@ async def test_cancelling_twice_leaves_no_worker_and_no_slot() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert asyncio.all_tasks() == before
-    assert gate.statistics().in_flight == 0
+    assert fleet.statistics().in_flight == 0
 
 
 async def test_an_attempt_that_ends_as_cancelled_by_itself_ends_the_stream_loudly() -> None:
@@ -141,7 +139,7 @@ async def test_an_attempt_that_ends_as_cancelled_by_itself_ends_the_stream_loudl
         return Completion((Choice("a", "stop"),))
 
     with pytest.raises(RuntimeError, match="nobody cancelled"):
-        async for _ in outcomes((request(i) for i in range(100)), send, Gate(4), finish=as_it_is, workers=4):
+        async for _ in outcomes((request(i) for i in range(100)), fleet_of(Scripted(send)), finish=as_it_is):
             pass
 
 
@@ -157,7 +155,7 @@ async def test_workers_cancelled_from_outside_do_not_leave_their_consumer_waitin
         return Completion((Choice("a", "stop"),))
 
     async def consume() -> None:
-        async for batch in outcomes((request(i) for i in range(100)), send, Gate(4), finish=as_it_is, workers=4):
+        async for batch in outcomes((request(i) for i in range(100)), fleet_of(Scripted(send)), finish=as_it_is):
             if batch:
                 for task in asyncio.all_tasks() - before:
                     task.cancel()

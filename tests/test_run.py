@@ -218,10 +218,10 @@ async def test_failed_attempts_are_counted_while_they_happen(tmp_path: Path) -> 
     seen: list[dict[str, int]] = []
 
     def flaky(number: int, body: dict[str, Any]) -> httpx.Response | None:
-        return httpx.Response(429, headers={"retry-after-ms": "1"}) if 0 < number < 5 else None
+        return httpx.Response(429, headers={"retry-after-ms": "100"}) if 0 < number < 5 else None
 
     summary = await run(
-        Embedded(flaky), config(tmp_path), report=lambda summary, gate: seen.append(dict(summary.meter.failures))
+        Embedded(flaky), config(tmp_path), report=lambda summary, fleet: seen.append(dict(summary.meter.failures))
     )
     assert summary.meter.failures == {"rate_limited": 4}
     assert {"rate_limited": 4} in seen

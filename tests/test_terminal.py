@@ -10,11 +10,11 @@ import pytest
 from evoselfcode import terminal
 from evoselfcode.clients import Check, Findings
 from evoselfcode.datagen.pipeline.summary import Summary
-from evoselfcode.engine import GateStatistics, Meter
+from evoselfcode.engine import EndpointStatistics, FleetStatistics, Meter
 from evoselfcode.storage import write_rows
 from evoselfcode.wire.dialect import Dialect
 
-GATE = GateStatistics(in_flight=3, slots=64, waiting=0, peak=9)
+FLEET = FleetStatistics((EndpointStatistics("http://a:1", "up", 3, 64, {}),), peak=9)
 
 
 def summary(folder: Path, **settings: object) -> Summary:
@@ -34,7 +34,7 @@ def test_a_heartbeat_is_one_line_of_key_value_pairs(tmp_path: Path) -> None:
     state.meter.fail("connect")
     state.meter.fail("connect")
     state.meter.fail("timeout")
-    line = terminal.heartbeat(state, GATE)
+    line = terminal.heartbeat(state, FLEET)
     values = dict(part.split("=") for part in line.split(" "))
     assert values["settled"] == "2/10"
     assert values["kept_FIM"] == "1"
@@ -48,7 +48,7 @@ def test_a_heartbeat_is_one_line_of_key_value_pairs(tmp_path: Path) -> None:
 def test_heartbeats_keep_their_distance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.Lines(30.0) as lines:
         for second in range(0, 301, 7):
-            lines.update(summary(tmp_path, seconds=float(second)), GATE)
+            lines.update(summary(tmp_path, seconds=float(second)), FLEET)
     heard = capsys.readouterr()
     assert heard.out == ""
     assert 8 <= len(heard.err.splitlines()) <= 10
@@ -58,7 +58,7 @@ def test_heartbeats_keep_their_distance(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_quiet_is_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.display(0.001, quiet=True) as shown:
-        shown.update(summary(tmp_path), GATE)
+        shown.update(summary(tmp_path), FLEET)
     assert capsys.readouterr().err == ""
 
 
@@ -128,7 +128,7 @@ def test_how_much_is_done_is_readable_on_a_narrow_terminal(
     for _ in range(1000):
         state.meter.fail("rate_limited")
     with terminal.Bars() as bars:
-        bars.update(state, GATE)
+        bars.update(state, FLEET)
     shown = [line for line in re.split(r"[\r\n]", capsys.readouterr().err) if "names" in line]
     assert "   2/2000" in shown[-1]
     assert all(len(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line)) <= columns for line in shown)

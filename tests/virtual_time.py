@@ -48,6 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
+        self._clock_resolution = 1e-6  # else a large time plus it is the same number, and a timer that is due never is
 
     def time(self) -> float:
         return self._jumping.now

@@ -16,7 +16,7 @@ import anyio
 from evoselfcode.clients.findings import Ask, AskModels, Findings, Wish
 from evoselfcode.clients.probe import preflight
 from evoselfcode.errors import PromptError
-from evoselfcode.records import Completion, Failure, Fim, Given, Prompt, Request, Sampling
+from evoselfcode.records import Completion, Failure, Fim, Given, L2r, Prompt, Request, Sampling
 from evoselfcode.wire import messages, retry, scoring, sentinels, servers
 from evoselfcode.wire.dialect import Call, Dialect, Endpoint
 from evoselfcode.wire.failures import classify
@@ -93,14 +93,8 @@ class Connection:
         return reply if isinstance(reply, Failure) else messages.read(request, dialect, *reply)
 
     def _seconds(self, sampling: Sampling) -> float:
-        """Return the deadline of one attempt: never shorter than an honest generation.
-
-        10 tokens per second and two minutes in the queue; a shorter deadline wastes up to 95 % of the server's
-        tokens, because it restarts what was nearly done.
-        """
-        if self._timeout is not None:
-            return self._timeout
-        return min(1800.0, 120.0 + sampling.max_new_tokens / 10)
+        """Return the deadline of one attempt: never shorter than an honest generation, unless the user says so."""
+        return retry.attempt_seconds(sampling.max_new_tokens) if self._timeout is None else self._timeout
 
     async def _prompt_ids(self, prompt: Prompt, dialect: Dialect) -> list[int] | Failure | None:
         """Return the prompt as token ids for families whose sentinels cannot be written as text."""
@@ -187,9 +181,44 @@ class Connection:
         await retry.drive(steps, once, pause)
         return last[0]
 
+    async def members(self) -> list[Server]:
+        """Return who can be asked."""
+        return [Server(self, self._where.root)]
+
     async def aclose(self) -> None:
         """Close every connection of the transport."""
         await self._transport.aclose()
+
+
+PROBE_SECONDS = 30.0
+"""Time for one token: a server whose engine hangs answers ``/health`` for ever, and a token never."""
+
+_TOKEN = Request(key="probe", prompt=L2r("def "), sampling=Sampling(max_new_tokens=1))
+
+
+class Server:
+    """The one server behind a connection, as a run asks it.
+
+    Args:
+        connection: The way to it.
+        name: What it is called.
+    """
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self.name = name
+        self.send = connection.send
+
+    async def probe(self) -> Failure | None:
+        """Ask for one token. Cancelled: the connection is closed."""
+        answer = Failure("timeout", f"no token within {PROBE_SECONDS:g} s")
+        with anyio.move_on_after(PROBE_SECONDS):
+            found = await self._connection.send(_TOKEN)
+            return found if isinstance(found, Failure) else None
+        return answer
+
+    async def load(self) -> None:
+        """Give no numbers."""
 
 
 def _no_tokens(reply: Reply, dialect: Dialect) -> Failure:

@@ -70,14 +70,37 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_attempts: Annotated[
         int, Meta(ge=1, le=20, description="Attempts of one request that may fail on their own account.")
     ] = 5
-    concurrency: Annotated[int, Meta(ge=1, le=4096, description="Requests in flight at once.")] = 64
+    concurrency: Annotated[
+        Annotated[int, Meta(ge=1, le=4096)] | Literal["auto"],
+        Meta(
+            description="Requests in flight at once, of all replicas together; auto finds out what each of them can "
+            "take, and follows it."
+        ),
+    ] = "auto"
+    max_concurrency: Annotated[
+        Annotated[int, Meta(ge=1, le=4096)] | None,
+        Meta(
+            description="Most requests in flight at one replica with concurrency auto; null is 4096 where the server "
+            "tells the length of its queue, and 256 elsewhere."
+        ),
+    ] = None
     requests_per_second: Annotated[
         _Positive | None, Meta(description="Most requests started in one second; null is no limit.")
     ] = None
     outage_limit: Annotated[
-        float, Meta(ge=0, description="Seconds to wait for an endpoint that is away before the run ends.")
-    ] = 600.0
+        float, Meta(ge=0, description="Seconds to wait while no endpoint answers before the run ends.")
+    ] = 3600.0
     fim: Fim = Fim()
+
+    @property
+    def fixed_concurrency(self) -> int | None:
+        """Requests in flight at once where that is given; ``None`` for auto."""
+        return None if self.concurrency == "auto" else self.concurrency
+
+    @property
+    def expected_concurrency(self) -> int:
+        """Requests in flight at once for which connections must be possible."""
+        return self.fixed_concurrency or self.max_concurrency or 256
 
     def __repr__(self) -> str:
         return f"Api({masked(self)!r})"

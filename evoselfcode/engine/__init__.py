@@ -1,7 +1,20 @@
 """The only owner of tasks, limits and waiting: plan in, outcomes out."""
 
-from evoselfcode.engine.gate import Gate, GateStatistics
+from evoselfcode.engine.endpoints import Endpoint, Event, Members
+from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.meter import Meter
-from evoselfcode.engine.pool import Stop, outcomes
+from evoselfcode.engine.pool import outcomes
+from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
+from evoselfcode.engine.stop import Stop
 
-__all__ = ["Gate", "GateStatistics", "Meter", "Stop", "outcomes"]
+__all__ = [
+    "Endpoint",
+    "EndpointStatistics",
+    "Event",
+    "Fleet",
+    "FleetStatistics",
+    "Members",
+    "Meter",
+    "Stop",
+    "outcomes",
+]

@@ -1,30 +1,32 @@
 """Plan in, outcomes out: workers pull requests from one lazy plan and drive each to its end.
 
 This file decides when an attempt is made, when a worker waits and how a run stops. It refuses to know what a
-request says, how it is sent (``send`` is handed in) and what becomes of an outcome. The rules of retrying are
-:func:`evoselfcode.wire.retry.attempts`; this file only carries them out.
+request says, how it is sent (:class:`evoselfcode.engine.endpoints.Endpoint`) and what becomes of an outcome. The
+rules of retrying are :func:`evoselfcode.wire.retry.attempts`; this file carries them out, after a first failure.
 
 Memory does not depend on the length of the plan: each worker has one request under way or one outcome to hand over,
-at most ``workers`` outcomes wait to be taken, and at most as many and one were taken last.
+at most as many outcomes as workers wait to be taken, and at most as many and one were taken last.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 
-from evoselfcode.engine.gate import Gate
-from evoselfcode.errors import EndpointDown, EndpointRefused, EvoselfcodeError
+from evoselfcode.engine.fleet import Fleet
+from evoselfcode.engine.handover import Handover
+from evoselfcode.engine.member import Member
+from evoselfcode.engine.stop import Stop
+from evoselfcode.engine.tending import tend
+from evoselfcode.errors import EndpointRefused, EvoselfcodeError
 from evoselfcode.finishing import ended
 from evoselfcode.records import Completion, Failure, FailureKind, Outcome, Request
 from evoselfcode.wire import retry
-
-Sender = Callable[[Request], Awaitable[Completion | Failure]]
-"""Makes one attempt; a failure is a value, never an exception."""
 
 T = TypeVar("T")
 
@@ -34,41 +36,18 @@ Finish = Callable[[Outcome], Awaitable[T]]
 TICK = 1.0
 """Seconds after which :func:`outcomes` yields an empty list, so that its caller can commit and report."""
 
-
-class Stop:
-    """A polite request to stop: no new attempt starts, attempts in flight may end.
-
-    Set it from the same event loop (a signal handler of that loop, another task).
-    """
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def set(self) -> None:
-        """Ask to stop. Asking twice changes nothing."""
-        self._event.set()
-
-    def is_set(self) -> bool:
-        """Say whether somebody asked."""
-        return self._event.is_set()
-
-    async def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` and say whether the stop came. Cancelled: nothing changed."""
-        with anyio.move_on_after(seconds):
-            await self._event.wait()
-        return self._event.is_set()
+ROW_ATTEMPTS = 3
+"""Deadlines of one attempt that the attempts of a row may take together."""
 
 
 async def outcomes(
     plan: Iterable[Request | None],
-    send: Sender,
-    gate: Gate,
+    fleet: Fleet,
     *,
     finish: Finish[T],
-    workers: int,
     seed: int = 0,
     max_attempts: int = 5,
-    outage_limit: float = 600.0,
+    timeout: float | None = None,
     stop: Stop | None = None,
     on_failure: Callable[[FailureKind], None] = lambda kind: None,
 ) -> AsyncGenerator[list[T], None]:
@@ -81,33 +60,33 @@ async def outcomes(
     Args:
         plan: Requests; pulled one at a time, only when a worker is free. ``None`` lets the event loop have a turn: a
             plan that passes over what is settled takes long to find the next request.
-        send: Makes one attempt.
-        gate: Held around each attempt, never while waiting for a retry.
+        fleet: Who is asked. A slot of it is held during each attempt, never while waiting for a retry. Half as many
+            requests more than it has slots are under way: one that waits keeps its worker, and no slot idle.
         finish: Makes of an outcome what is yielded; may wait, in the outcome's own worker.
-        workers: Requests under way at once; a request that waits for its retry keeps its worker, not its slot.
         seed: Seeds the jitter of each request's waits together with its key.
         max_attempts: Attempts of one request that may end in a failure of its own.
-        outage_limit: Seconds that one request may wait for an endpoint that is away.
+        timeout: Seconds of one attempt, as whoever sends has it; ``None`` is :func:`retry.attempt_seconds`.
         stop: Ends the run early; requests that were not settled yield no outcome.
         on_failure: Told each failed attempt at once, so that an outage can be seen while it lasts.
 
     Raises:
-        EndpointRefused: The endpoint refuses every request alike (key, model, URL, credit).
-        EndpointDown: The endpoint was away for longer than `outage_limit`.
+        EndpointRefused: An endpoint refuses every request alike (key, model, URL, credit).
+        EndpointDown: No endpoint answered for longer than the fleet's limit.
     """
     stop = stop or Stop()
-    ready: asyncio.Queue[T | None] = asyncio.Queue(maxsize=workers)
-    settle = _Settler(send, gate, seed, max_attempts, outage_limit, stop, on_failure)
-    host = asyncio.get_running_loop().create_task(_host(iter(plan), settle, finish, ready, workers))
+    ready: Handover[T] = Handover(1)
+    pool = _Pool(iter(plan), fleet, finish, ready, stop, _Rules(seed, max_attempts, timeout), on_failure)
+    stop.tell(fleet.stop)
+    host = asyncio.get_running_loop().create_task(pool.run())
     try:
-        last = False
-        while not last:
-            batch, last = await _take(ready)
-            yield batch
-            if host.cancelled() and ready.empty():
-                raise RuntimeError("the workers were cancelled from outside, by whoever cancels all tasks")
-        await host
+        while not ready.ended:
+            yield await ready.take(TICK)
+        await ended(host)
+        if host.cancelled():
+            raise RuntimeError("the workers were cancelled from outside, by whoever cancels all tasks")
+        host.result()
     finally:
+        stop.forget(fleet.stop)
         host.cancel()
         try:
             await ended(host)
@@ -116,27 +95,203 @@ async def outcomes(
                 host.exception()  # retrieved: it was raised above, or the caller left before it could matter
 
 
-async def _host(
-    plan: Iterator[Request | None], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None], workers: int
-) -> None:
-    """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited.
+@dataclass(frozen=True)
+class _Rules:
+    """How requests are retried."""
 
-    What ends the run is raised as it is; what nobody foresaw is raised in its group, with every traceback.
-    """
-    try:
-        async with anyio.create_task_group() as group:
-            for _ in range(workers):
-                group.start_soon(_worker, plan, settle, finish, ready)
-    except Exception as raised:
-        await ready.put(None)
-        foreseen, others = raised.split(EvoselfcodeError) if isinstance(raised, BaseExceptionGroup) else (None, raised)
-        if foreseen is None or others is not None:
-            raise
-        raise _first(foreseen) from None
-    else:
-        await ready.put(None)
-        if group.cancel_scope.cancel_called:  # nobody cancelled us: a worker ended so by itself, its group with it
-            raise RuntimeError("an attempt ended as cancelled although nobody cancelled it")
+    seed: int
+    max_attempts: int
+    timeout: float | None
+
+    def steps(self, request: Request) -> retry.Steps:
+        sampling = request.sampling
+        seconds = retry.attempt_seconds(sampling.max_new_tokens) if self.timeout is None else self.timeout
+        return retry.attempts(
+            max_attempts=self.max_attempts,
+            random=Random(f"{self.seed}/{request.key}"),
+            deadline=ROW_ATTEMPTS * seconds,
+        )
+
+
+class _Pool(Generic[T]):
+    """The workers of one run."""
+
+    def __init__(
+        self,
+        plan: Iterator[Request | None],
+        fleet: Fleet,
+        finish: Finish[T],
+        ready: Handover[T],
+        stop: Stop,
+        rules: _Rules,
+        on_failure: Callable[[FailureKind], None],
+    ) -> None:
+        self._plan = plan
+        self._fleet = fleet
+        self._finish = finish
+        self._ready = ready
+        self._stop = stop
+        self._rules = rules
+        self._on_failure = on_failure
+        self._workers = 0
+        self._exhausted = False
+
+    async def run(self) -> None:
+        """Run the workers; tell the taker when all have ended. Cancelled: the workers are cancelled and awaited.
+
+        What ends the run is raised as it is; what nobody foresaw is raised in its group, with every traceback.
+        """
+        try:
+            async with anyio.create_task_group() as beside:
+                await beside.start(tend, self._fleet)
+                async with anyio.create_task_group() as group:
+                    self._fleet.grown = lambda: self._grow(group)
+                    self._grow(group)
+                self._fleet.grown = lambda: None
+                beside.cancel_scope.cancel()
+        except Exception as raised:
+            foreseen, others = (
+                raised.split(EvoselfcodeError) if isinstance(raised, BaseExceptionGroup) else (None, raised)
+            )
+            if foreseen is None or others is not None:
+                raise
+            raise _first(foreseen) from None
+        else:
+            if group.cancel_scope.cancel_called:  # nobody cancelled us: a worker ended so by itself, its group with it
+                raise RuntimeError("an attempt ended as cancelled although nobody cancelled it")
+        finally:
+            self._fleet.grown = lambda: None
+            self._ready.end()
+
+    def _grow(self, group: anyio.abc.TaskGroup) -> None:
+        """Start the workers that the limit asks for; they are never fewer again."""
+        limit = self._fleet.limit
+        wanted = limit + limit // 2 + 1
+        if self._exhausted or wanted <= self._workers:
+            return
+        self._ready.room = wanted
+        while self._workers < wanted:
+            self._workers += 1
+            group.start_soon(self._work)
+
+    async def _work(self) -> None:
+        """Settle requests until the plan is empty or the run stops. Cancelled: the request under way has no outcome."""
+        fleet, finish, ready, stopped = self._fleet, self._finish, self._ready, self._stop.is_set
+        clock, requested = asyncio.get_running_loop().time, fleet.budget.requested
+        take = fleet.take
+        for request in self._plan:
+            if stopped():
+                break
+            if request is None:
+                await asyncio.sleep(0)
+                continue
+            member = take() if fleet.starts is None else None
+            if member is None and (member := await self._slot(request)) is None:
+                break
+            began = clock()
+            requested(began)
+            try:
+                answer = await member.send(request)
+            except BaseException:
+                fleet.free(member)
+                raise
+            now = clock()
+            if isinstance(answer, Completion):
+                fleet.answered(member, answer, now - began, now)
+                outcome = Outcome(request, answer, 1, now - began)
+            else:
+                tried = fleet.failed(member, answer, now - began, now)
+                found = await self._again(request, tried, began)
+                if found is None:
+                    break
+                outcome = found
+            if fleet.starts is not None and isinstance(outcome.result, Completion):
+                fleet.starts.used(request, outcome.result, now)
+            item = await finish(outcome)
+            while not ready.give(item):
+                await ready.wait()
+        self._exhausted = True
+
+    async def _slot(self, request: Request) -> Member | None:
+        """Wait for a slot, and for a start; ``None`` when the run stops. Cancelled: none is held."""
+        fleet, starts = self._fleet, self._fleet.starts
+        while True:
+            member = fleet.take() or await fleet.slot()
+            if member is None:
+                return None
+            if starts is not None:
+                try:
+                    admitted = await starts.admitted(request)
+                except BaseException:
+                    fleet.free(member)
+                    raise
+                if not admitted or member.in_flight > member.open:
+                    fleet.free(member)
+                    if admitted:
+                        continue  # it went away meanwhile
+                    return None
+            if self._stop.is_set():
+                fleet.free(member)
+                return None
+            return member
+
+    async def _again(self, request: Request, tried: retry.Tried, began: float) -> Outcome | None:
+        """Drive a request whose first attempt failed to its end; ``None`` if the run stops first."""
+        fleet, clock = self._fleet, asyncio.get_running_loop().time
+        steps = self._rules.steps(request)
+        failures: list[FailureKind] = []
+        next(steps)  # it was made
+        attempts = 1
+        told: retry.Tried | None = tried
+        while True:
+            if told is not None and isinstance(told.result, Failure):
+                failures.append(told.result.kind)
+                self._on_failure(told.result.kind)
+            try:
+                step = steps.send(told)
+            except StopIteration as ended:
+                return _settled(Outcome(request, ended.value, attempts, clock() - began, tuple(failures)))
+            told = None
+            if isinstance(step, retry.Wait):
+                if await self._stop.wait(step.seconds):
+                    return None
+                continue
+            if step.paid and not await self._afford(request):
+                return None
+            member = await self._slot(request)
+            if member is None:
+                return None
+            attempts += 1
+            sent = clock()
+            try:
+                answer = await member.send(request)
+            except BaseException:
+                fleet.free(member)
+                raise
+            now = clock()
+            if isinstance(answer, Completion):
+                fleet.answered(member, answer, now - sent, now)
+                told = retry.Tried(answer)
+            else:
+                told = fleet.failed(member, answer, now - sent, now)
+
+    async def _afford(self, request: Request) -> bool:
+        """Wait until the budget allows a retry; ``False`` if the run stops first. Cancelled: nothing was taken."""
+        random: Random | None = None
+        while not self._fleet.budget.take(asyncio.get_running_loop().time()):
+            random = random or Random(f"{self._rules.seed}/{request.key}/budget")
+            if await self._stop.wait(random.uniform(0.5, 1.5)):
+                return False
+        return True
+
+
+def _settled(outcome: Outcome) -> Outcome:
+    """Return it, or raise for a failure that every other request would meet too."""
+    failure = outcome.result
+    if isinstance(failure, Failure) and retry.policy(failure.kind) == "stop_run":
+        said = f"the endpoint refuses the requests{failure.http}: {failure.message}"
+        raise EndpointRefused(said, hint=retry.HINTS.get(failure.kind))
+    return outcome
 
 
 def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:
@@ -144,107 +299,3 @@ def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:
     for error in group.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
     raise AssertionError("an exception group is never empty")
-
-
-async def _worker(
-    plan: Iterator[Request | None], settle: _Settler, finish: Finish[T], ready: asyncio.Queue[T | None]
-) -> None:
-    """Settle requests until the plan is empty or the run stops. Cancelled: the request under way has no outcome."""
-    for request in plan:
-        if settle.stopping:
-            return
-        if request is None:
-            await asyncio.sleep(0)
-            continue
-        outcome = await settle(request)
-        if outcome is not None:
-            await ready.put(await finish(outcome))
-
-
-async def _take(ready: asyncio.Queue[T | None]) -> tuple[list[T], bool]:
-    """Wait up to a tick for news; return all that is ready, and whether the workers have ended."""
-    with anyio.move_on_after(TICK) as waiting:
-        first = await ready.get()
-    if waiting.cancelled_caught:
-        return [], False
-    batch, ended = ([], True) if first is None else ([first], False)
-    while not ready.empty():
-        item = ready.get_nowait()
-        if item is None:
-            ended = True
-        else:
-            batch.append(item)
-    return batch, ended
-
-
-class _Settler:
-    """Drives one request to its outcome, as the retry policy says."""
-
-    def __init__(
-        self,
-        send: Sender,
-        gate: Gate,
-        seed: int,
-        max_attempts: int,
-        outage_limit: float,
-        stop: Stop,
-        on_failure: Callable[[FailureKind], None],
-    ) -> None:
-        self._send = send
-        self._gate = gate
-        self._seed = seed
-        self._max_attempts = max_attempts
-        self._outage_limit = outage_limit
-        self._stop = stop
-        self._on_failure = on_failure
-
-    @property
-    def stopping(self) -> bool:
-        return self._stop.is_set()
-
-    async def __call__(self, request: Request) -> Outcome | None:
-        """Return the outcome, or ``None`` if the run stops first. Cancelled: an attempt in flight is abandoned."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        failures: list[FailureKind] = []
-        attempts = 0
-
-        async def attempt() -> Completion | Failure | None:
-            nonlocal attempts
-            async with self._gate:
-                if self.stopping:
-                    return None
-                attempts += 1
-                answer = await self._send(request)
-            if isinstance(answer, Failure):
-                failures.append(answer.kind)
-                self._on_failure(answer.kind)
-            return answer
-
-        async def pause(wait: retry.Wait) -> bool:
-            return not await self._stop.wait(wait.seconds)
-
-        steps = retry.attempts(
-            max_attempts=self._max_attempts,
-            random=Random(f"{self._seed}/{request.key}"),
-            outage_limit=self._outage_limit,
-        )
-        result = await retry.drive(steps, attempt, pause)
-        if result is None:
-            return None
-        if isinstance(result, Failure):
-            _raise_if_the_run_ends(result)
-        return Outcome(request, result, attempts, clock() - began, tuple(failures))
-
-
-def _raise_if_the_run_ends(failure: Failure) -> None:
-    """Raise for failures that every other request would meet too."""
-    action = retry.policy(failure.kind)
-    if action == "stop_run":
-        said = f"the endpoint refuses the requests{failure.http}: {failure.message}"
-        raise EndpointRefused(said, hint=retry.HINTS.get(failure.kind))
-    if action == "wait":
-        raise EndpointDown(
-            f"the endpoint was away for too long, last failure {failure.kind}{failure.http}: {failure.message}",
-            hint="rows that were not asked are not lost: run the same command again when it is back",
-        )

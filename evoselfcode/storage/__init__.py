@@ -3,7 +3,7 @@
 from evoselfcode.storage.files import PassingFile, atomic_write, digest_of, storage_errors
 from evoselfcode.storage.folder import JOURNAL, MANIFEST, RunFolder, take_lock
 from evoselfcode.storage.journal import DUPLICATE, Draw, Entry, Journal, draw_of, make_entry, read_entries, read_once
-from evoselfcode.storage.jsonl import Damage
+from evoselfcode.storage.jsonl import Appender, Damage, plain
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
 from evoselfcode.storage.views import read_rows, write_document, write_rows
 
@@ -11,6 +11,7 @@ __all__ = [
     "DUPLICATE",
     "JOURNAL",
     "MANIFEST",
+    "Appender",
     "Damage",
     "Draw",
     "Entry",
@@ -22,6 +23,7 @@ __all__ = [
     "digest_of",
     "draw_of",
     "make_entry",
+    "plain",
     "read_entries",
     "read_manifest",
     "read_once",

@@ -1,15 +1,16 @@
-"""The retry policy: what each failure leads to, and how long to wait.
+"""The retry policy: what each failure leads to, how long to wait, and when a row is given up.
 
 A policy is a generator: it yields what to do and is sent what happened. No I/O, no clock, no event loop; whoever
-drives it (:func:`drive`) owns those. It is the only owner of retries in the program.
+drives it (the engine, or :func:`drive`) owns those. It is the only owner of retries in the program.
 
 Outages are not failures: a refused connection, a loading model, a full queue or a rate limit says nothing about the
-row. Such waits spend no attempts; together they may last ``outage_limit`` seconds.
+row, and neither does what breaks at an endpoint that is just going away. Such attempts are not spent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from math import inf
 from random import Random
 from typing import Literal
 
@@ -65,10 +66,24 @@ MIN_HINT = 0.1
 """Shortest Retry-After that is obeyed, in seconds: a busy server that says 0 would be asked without end."""
 
 
+POISON = 3
+"""Failures alike after which a row, not the endpoints, is at fault, where :func:`attempts` has seen enough to say."""
+
+APART = 60.0
+"""Seconds between the first and the last of them that count like a second endpoint."""
+
+
 class Send(msgspec.Struct, frozen=True):
-    """Make attempt `number` (the first is 1) and send back what it gave."""
+    """Make attempt `number` (the first is 1) and send back what it gave.
+
+    Attributes:
+        number: Counted from 1, attempts that nobody counts among them.
+        paid: Whether this is a retry on the row's own account, which a run's budget must allow first
+            (:class:`~evoselfcode.wire.retry_budget.RetryBudget`).
+    """
 
     number: int
+    paid: bool = False
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -78,14 +93,35 @@ class Wait(msgspec.Struct, frozen=True):
     reason: FailureKind
 
 
-Steps = Generator[Send | Wait, Completion | Failure | None, Completion | Failure]
+class Tried(msgspec.Struct, frozen=True):
+    """What an attempt gave, and what is known of its endpoint.
+
+    Attributes:
+        result: The completion or the failure.
+        seconds: How long it took.
+        counts: ``False`` if its endpoint is away: whoever drives waits for another slot, and nothing is spent.
+        at: When it ended, in seconds of any clock.
+        endpoint: Which endpoint it was.
+        healthy: Whether nine in ten of all attempts of late were answered, those of other rows.
+    """
+
+    result: Completion | Failure
+    seconds: float = 0.0
+    counts: bool = True
+    at: float = 0.0
+    endpoint: str = ""
+    healthy: bool = False
+
+
+Steps = Generator[Send | Wait, Tried | None, Completion | Failure]
 
 
 def attempts(
     *,
     max_attempts: int = 5,
     random: Random,
-    outage_limit: float = 600.0,
+    deadline: float = inf,
+    outage_limit: float = inf,
 ) -> Steps:
     """Yield the steps of one request; return its completion, or the failure it ends with.
 
@@ -94,29 +130,41 @@ def attempts(
     :data:`MIN_HINT` is no hint. A connection that breaks at the first attempt is tried again at once: most often the
     server had just closed it for being idle.
 
+    A row is given up for failures of its own: when it has spent its attempts; when they took `deadline` seconds in
+    all; or when it is poison: :data:`POISON` times the same failure, at two endpoints or :data:`APART` seconds apart,
+    while other rows are answered.
+
     Args:
         max_attempts: Attempts that may end in a failure of their own.
         random: Draws the jitter.
-        outage_limit: Seconds that all waits for an endpoint that is away may take together.
+        deadline: Seconds that the attempts which count may take together; waiting is free.
+        outage_limit: Seconds that all waits for a busy endpoint may take together.
     """
-    number = spent = waits = 0
-    waited = 0.0
+    number = waits = 0
+    active = waited = 0.0
+    spent: list[Tried] = []
+    paid = False
     while True:
         number += 1
-        result = yield Send(number)
+        tried = yield Send(number, paid)
+        if tried is None:
+            raise TypeError("an attempt gives a completion or a failure")
+        result, paid = tried.result, False
         if not isinstance(result, Failure):
-            if result is None:
-                raise TypeError("an attempt gives a completion or a failure")
             return result
         action = policy(result.kind)
         if action in ("give_up", "stop_run"):
             return result
+        if not tried.counts:
+            continue
         if action == "retry":
-            spent += 1
-            if spent >= max_attempts:
+            spent.append(tried)
+            active += tried.seconds
+            if len(spent) >= max_attempts or active >= deadline or _is_poison(spent):
                 return result
             at_once = result.kind == "disconnect" and number == 1
-            seconds = 0.0 if at_once else _delay(result, spent - 1, random)
+            seconds = 0.0 if at_once else _delay(result, len(spent) - 1, random)
+            paid = True
         else:
             seconds = _delay(result, waits, random)
             waits += 1
@@ -127,10 +175,32 @@ def attempts(
             yield Wait(seconds, result.kind)
 
 
+def _is_poison(spent: list[Tried]) -> bool:
+    """Say whether the last of these failures shows that it is the row."""
+    last = spent[-1]
+    alike = [tried for tried in spent if _sort(tried.result) == _sort(last.result)]
+    if not last.healthy or len(alike) < POISON:
+        return False
+    return len({tried.endpoint for tried in alike}) > 1 or last.at - alike[0].at >= APART
+
+
+def _sort(result: Completion | Failure) -> tuple[str, int | None]:
+    return (result.kind, result.status) if isinstance(result, Failure) else ("", None)
+
+
 def _delay(failure: Failure, k: int, random: Random) -> float:
     if failure.retry_after is not None and failure.retry_after >= MIN_HINT:
         return failure.retry_after * random.uniform(1.0, 1.1)
     return random.uniform(0.0, min(CAP, BASE * 2.0 ** min(k, 30)))
+
+
+def attempt_seconds(max_new_tokens: int) -> float:
+    """Return the seconds of one attempt that is not cut off while it is honest work.
+
+    10 tokens per second and two minutes in the queue, and half an hour at most; a shorter deadline wastes up to 95 %
+    of the server's tokens, because it restarts what was nearly done.
+    """
+    return min(1800.0, 120.0 + max_new_tokens / 10)
 
 
 async def drive(
@@ -138,7 +208,7 @@ async def drive(
     attempt: Callable[[], Awaitable[Completion | Failure | None]],
     pause: Callable[[Wait], Awaitable[bool]],
 ) -> Completion | Failure | None:
-    """Carry the steps out with the caller's own means.
+    """Carry the steps out with the caller's own means, for one request alone: without a budget.
 
     Args:
         steps: What :func:`attempts` yields.
@@ -148,14 +218,14 @@ async def drive(
     Returns:
         The result, or ``None`` if the request was abandoned.
     """
-    answer: Completion | Failure | None = None
+    tried: Tried | None = None
     while True:
         try:
-            step = steps.send(answer)
+            step = steps.send(tried)
         except StopIteration as ended:
             result: Completion | Failure = ended.value
             return result
-        answer = None
+        tried = None
         if isinstance(step, Wait):
             if not await pause(step):
                 return None
@@ -163,3 +233,4 @@ async def drive(
             answer = await attempt()
             if answer is None:
                 return None
+            tried = Tried(answer)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
-from evoselfcode.engine.pool import Sender
+from evoselfcode.engine import Endpoint, Members
 from evoselfcode.errors import EndpointRefused
 from evoselfcode.records import Completion, Failure, FailureKind, Request
 from evoselfcode.storage import Entry
+from evoselfcode.wire.load import Load
 
 FIRST_REFUSALS = 100
 """Requests of one process that may be given up before any is answered; then the run ends: nothing would come of it."""
@@ -29,19 +30,36 @@ MOST_BROKEN = 3
 """Requests in a row that may break the server; then the run ends, before it is broken again and again."""
 
 
-def as_broken(send: Sender) -> Sender:
-    """Take the word of a server that its engine died for what it is: a server that broke, not one that is away.
+def as_broken(members: Members) -> Members:
+    """Take the word of servers that their engine died for what it is: a server that broke, not one that is away.
 
     Else what killed it would be asked again and again, as often as somebody starts it anew.
     """
 
-    async def attempt(request: Request) -> Completion | Failure:
-        answer = await send(request)
+    async def fragile() -> list[Endpoint]:
+        return [_Fragile(endpoint) for endpoint in await members()]
+
+    return fragile
+
+
+class _Fragile:
+    """An endpoint whose engine may die of what it is asked."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.name = endpoint.name
+
+    async def send(self, request: Request) -> Completion | Failure:
+        answer = await self._endpoint.send(request)
         if isinstance(answer, Failure) and answer.kind == "connect" and answer.status is not None:
             return msgspec.structs.replace(answer, kind="server_error")
         return answer
 
-    return attempt
+    async def probe(self) -> Failure | None:
+        return await self._endpoint.probe()
+
+    async def load(self) -> Load | None:
+        return await self._endpoint.load()
 
 
 class Refusals:

@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.events import EventLog
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
 from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import (
@@ -29,10 +30,10 @@ from evoselfcode.datagen.pipeline.resume import (
     remember,
 )
 from evoselfcode.datagen.pipeline.saturating import Saturating
-from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
+from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, fleet_of, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
-from evoselfcode.engine import Gate, Meter, Stop
+from evoselfcode.engine import Meter, Stop
 from evoselfcode.errors import Interrupted
 from evoselfcode.finishing import finished
 from evoselfcode.records import Fim, Request
@@ -57,7 +58,7 @@ async def run_stage(
     arms: Iterable[str] | None = None,
     new_run: bool = False,
     stop: Stop | None = None,
-    report: Report = lambda summary, gate: None,
+    report: Report = lambda summary, fleet: None,
 ) -> Summary:
     """Run `stage` into ``output.dir/<stage>`` and return what it came to; a finished run sends nothing.
 
@@ -228,14 +229,14 @@ class _Run:
         await self._count_plan(findings)
         self._write_manifest("running")
         self._summary.sent = True
-        gate = Gate(self._stage.concurrency(self._config), self._config.api.requests_per_second)
+        events = EventLog(self._folder.path)
+        fleet = fleet_of(self._stage, self._config, connection, on_event=events.append)
         batches = judged(
             self._stage,
             self._config,
-            connection,
+            fleet,
             self._to_ask(findings),
             self._judges,
-            gate=gate,
             stop=self._stop,
             on_failure=self._summary.meter.fail,
         )
@@ -248,12 +249,15 @@ class _Run:
                     moment = anyio.current_time()
                     if journal.due(moment):
                         await finished(anyio.to_thread.run_sync(journal.commit, moment))
+                    if events.pending:
+                        await finished(anyio.to_thread.run_sync(events.commit))
                     self._summary.seconds = moment - began
-                    self._report(self._summary, gate.statistics())
+                    self._report(self._summary, fleet.statistics())
             if not self._stop.is_set():
                 self._settle(journal, self._refusals.rest())
         finally:
             await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
+            await finished(anyio.to_thread.run_sync(events.close))
             for judge in self._judges.values():
                 await judge.aclose()
 

@@ -19,7 +19,7 @@ import msgspec
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
 from evoselfcode.datagen.pipeline.refusing import as_broken
-from evoselfcode.engine import Gate, Stop, outcomes
+from evoselfcode.engine import Event, Fleet, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
     Candidate,
@@ -113,7 +113,7 @@ class Stage(Generic[Row]):
         scores: Whether given texts are to be scored.
         fragile: Whether what it asks can break a server: then a broken request is tried once more and no more, and a
             few in a row end the run.
-        concurrency: Requests in flight at once.
+        concurrency: Requests in flight at once, of all endpoints together; ``None`` has the engine find it out.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Stage(Generic[Row]):
     left_out: Callable[[RunConfig, str, Findings], str | None] = lambda config, arm, findings: None
     scores: bool = False
     fragile: bool = False
-    concurrency: Callable[[RunConfig], int] = lambda config: config.api.concurrency
+    concurrency: Callable[[RunConfig], int | None] = lambda config: config.api.fixed_concurrency
 
     def served(
         self, config: RunConfig, arms: Sequence[str], findings: Findings
@@ -210,14 +210,33 @@ def requests(
         yield from messages.parts(request, max_n)
 
 
-async def judged(
+def fleet_of(
     stage: Stage[Row],
     config: RunConfig,
     connection: Connection,
+    *,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Fleet:
+    """Make the fleet of a run: the connection's endpoints, and how hard they may be asked."""
+    api = config.api
+    return Fleet(
+        as_broken(connection.members) if stage.fragile else connection.members,
+        concurrency=stage.concurrency(config),
+        most=api.max_concurrency,
+        requests_per_second=api.requests_per_second,
+        outage_limit=api.outage_limit,
+        seed=stage.seed(config),
+        on_event=on_event,
+    )
+
+
+async def judged(
+    stage: Stage[Row],
+    config: RunConfig,
+    fleet: Fleet,
     plan: Iterable[Request | None],
     judges: dict[str, Judge],
     *,
-    gate: Gate,
     stop: Stop | None = None,
     on_failure: Callable[[FailureKind], None] = lambda kind: None,
 ) -> AsyncGenerator[list[Judged], None]:
@@ -230,17 +249,14 @@ async def judged(
     async def finish(outcome: Outcome) -> Judged:
         return Judged(outcome, await _judge(stage, judges[outcome.request.arm], outcome))
 
-    api, slots = config.api, stage.concurrency(config)
+    api = config.api
     settled = outcomes(
         plan,
-        as_broken(connection.send) if stage.fragile else connection.send,
-        gate,
+        fleet,
         finish=finish,
-        # A request that waits for its retry, or its verdict, keeps its worker: half as many more keep the slots busy.
-        workers=slots + slots // 2 + 1,
         seed=stage.seed(config),
         max_attempts=min(api.max_attempts, FRAGILE_ATTEMPTS) if stage.fragile else api.max_attempts,
-        outage_limit=api.outage_limit,
+        timeout=api.timeout,
         stop=stop,
         on_failure=on_failure,
     )
@@ -265,9 +281,8 @@ async def in_memory(
         stage.require(config, arm, connection.findings)
         dialect = connection.dialect
         plan = requests(stage, config, dialect.model, dialect.max_n, [arm])
-        gate = Gate(stage.concurrency(config), config.api.requests_per_second)
         judge = stage.judge(config)
-        batches = judged(stage, config, connection, plan, {arm: judge}, gate=gate)
+        batches = judged(stage, config, fleet_of(stage, config, connection), plan, {arm: judge})
         async with aclosing(judge), aclosing(batches):
             async for batch in batches:
                 yield batch

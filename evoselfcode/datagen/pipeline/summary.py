@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evoselfcode.clients import Findings
-from evoselfcode.engine import GateStatistics, Meter
+from evoselfcode.engine import FleetStatistics, Meter
 
 
 @dataclass
@@ -41,5 +41,5 @@ class Summary:
     damaged: int = 0
 
 
-Report = Callable[[Summary, GateStatistics], None]
+Report = Callable[[Summary, FleetStatistics], None]
 """Shows progress: called about once a second and at each news; must not block."""

@@ -12,12 +12,11 @@ from evoselfcode.clients import OpenAICompletionClient
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.refusing import Refusals
-from evoselfcode.datagen.pipeline.stage import judged
+from evoselfcode.datagen.pipeline.stage import fleet_of, judged
 from evoselfcode.datagen.scoring.functions import Function, once
 from evoselfcode.datagen.scoring.numbers import ScoreRow
 from evoselfcode.datagen.scoring.score import SCORE, requests_about
 from evoselfcode.datagen.scoring.tally import Tally
-from evoselfcode.engine import Gate
 from evoselfcode.errors import UsageError
 from evoselfcode.storage import make_entry
 
@@ -44,8 +43,7 @@ async def ascore_rows(
         texts, _ = SCORE.served(config, config.score.texts, connection.findings)
         plan = requests_about(once(functions), config, connection.dialect.model, texts)
         judges = {text: SCORE.judge(config) for text in texts}
-        gate = Gate(config.score.concurrency, config.api.requests_per_second)
-        batches = judged(SCORE, config, connection, plan, judges, gate=gate)
+        batches = judged(SCORE, config, fleet_of(SCORE, config, connection), plan, judges)
         async with aclosing(batches):
             async for batch in batches:
                 for settled in batch:
