@@ -106,7 +106,7 @@ def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
 
 def _in_flight(history: History, config: RunConfig) -> None:
     """C1: never more in flight than is allowed."""
-    limit = config.api.concurrency
+    limit = config.api.fixed_concurrency or 4096
     if over := [attempt for attempt in history.attempts if attempt.open_all > limit]:
         most = max(attempt.open_all for attempt in over)
         history.broken.append(f"(C1) {most} attempts were in flight at {over[0].began:.3f} s, {limit} are allowed")
@@ -125,7 +125,7 @@ def _to_the_dead(history: History, config: RunConfig) -> None:
         if what not in ("outage", "vanished") or ends - begins < 10.0:
             continue
         asked = sum(it.replica == replica and begins < it.began < ends and it.what != "load" for it in history.attempts)
-        most = config.api.concurrency + FIRST_PROBES + (ends - begins) * PROBES_PER_SECOND
+        most = (config.api.fixed_concurrency or 256) + FIRST_PROBES + (ends - begins) * PROBES_PER_SECOND
         if asked > most:
             told = f"{asked} requests went to {replica} while it was away for {ends - begins:.0f} s"
             history.broken.append(f"(R2) {told}, {most:.0f} are allowed")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, tzinfo
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, TypeVar
 
 import anyio
@@ -120,10 +121,9 @@ class SteppedLoop(VirtualLoop):
         for work in [it for it in self._at_work if not it.done()]:
             work.set_exception(Killed("in a thread"))
         last = self.steps + LAST_STEPS
-        begun = self.steps + len(self._ready)
-        while self._ready and self.steps < begun:  # a task that is cancelled before its first step cannot clean up
+        while self._ready and self._unborn() and self.steps < last:
             with suppress(Killed):
-                self._run(lambda: not self._ready or self.steps >= begun)
+                self._run(lambda: not self._ready or not self._unborn() or self.steps >= last)
         for task in sorted(asyncio.all_tasks(self), key=hash):
             task.cancel()
         while self._ready and self.steps < last:
@@ -134,6 +134,10 @@ class SteppedLoop(VirtualLoop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._dying = False
         return [repr(task) for task in left]
+
+    def _unborn(self) -> bool:
+        """Whether a task has not made its first step: cancelled before it, it could not clean up."""
+        return any(getcoroutinestate(task.get_coro()) == CORO_CREATED for task in asyncio.all_tasks(self))
 
     def process(self, program: Coroutine[Any, Any, T]) -> T:
         """Run a process to its end.
@@ -190,18 +194,27 @@ def clocks(loop: SteppedLoop) -> Iterator[None]:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.fromtimestamp(loop.wall(), tz or UTC)
 
-    modules = [module for name, module in sys.modules.items() if name.startswith("evoselfcode")]
-    dated = [module for module in modules if vars(module).get("datetime") is datetime]
-    real = time.time, time.monotonic, time.perf_counter
-    for module in dated:
-        module.datetime = Now  # type: ignore[attr-defined]
-    time.time, time.monotonic, time.perf_counter = loop.wall, loop.time, loop.time
+    def standing() -> float:
+        return 0.0
+
+    simulated: dict[Any, Any] = {
+        datetime: Now, time.time: loop.wall, time.monotonic: loop.time, time.perf_counter: loop.time,
+        time.process_time: standing,
+    }  # fmt: skip
+    modules = [module for name, module in sys.modules.items() if name.startswith("evoselfcode") or module is time]
+    clocks = [
+        (module, name, value)
+        for module in modules
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__hash__", None) and value in simulated
+    ]
+    for module, name, value in clocks:
+        setattr(module, name, simulated[value])
     try:
         yield
     finally:
-        time.time, time.monotonic, time.perf_counter = real
-        for module in dated:
-            module.datetime = datetime  # type: ignore[attr-defined]
+        for module, name, value in clocks:
+            setattr(module, name, value)
 
 
 @contextmanager

@@ -123,8 +123,12 @@ def flapping(world: World, replica: Replica, seconds: float, random: Random) -> 
 def fragile(world: World, replica: Replica, seconds: float, random: Random) -> None:
     """An outage after which more than 64 requests at once, in the first 20 s, end the server again."""
 
+    life = world.history.life
+
     def dies(replica: Replica) -> None:
-        world.history.broken.append(f"{replica.name} was killed again by {replica.house} requests after its return")
+        if world.history.life == life:  # a new process that is told a number of requests in flight begins with it
+            told = f"(C7) {replica.name} was killed again by {replica.house} requests after its return"
+            world.history.broken.append(told)
         replica.dies = lambda replica: None
         outage(world, replica, 20.0, random)
 

@@ -17,7 +17,7 @@ from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.stage import requests
 from evoselfcode.datagen.pipeline.summary import Summary
-from evoselfcode.engine import GateStatistics, Stop
+from evoselfcode.engine import FleetStatistics, Stop
 from evoselfcode.errors import EndpointDown, EvoselfcodeError, Interrupted, StorageError
 from evoselfcode.storage import Entry, Journal
 from sim.checks import after_a_life, after_the_end
@@ -193,9 +193,9 @@ class Played:
         if not life.ended:
             self.loop.kill_at = self.loop.steps + 1
 
-    def _look(self, summary: Summary, gate: GateStatistics) -> None:
+    def _look(self, summary: Summary, fleet: FleetStatistics) -> None:
         """C1: every slot that is held at a moment is an attempt that begins, lasts or ends at this moment."""
-        self.loop.call_later(1e-6, self._compare, self.loop.time(), gate.in_flight)
+        self.loop.call_later(1e-6, self._compare, self.loop.time(), fleet.in_flight)
 
     def _compare(self, moment: float, held: int) -> None:
         just = sum((attempt.ended or 0.0) >= moment for attempt in self.history.attempts[-500:])
