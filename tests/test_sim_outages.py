@@ -8,7 +8,7 @@ import pytest
 from sim.history import History
 from sim.nemesis import Trouble
 from sim.run import play
-from sim.scenario import Scenario
+from sim.scenario import Scenario, failing
 
 ROWS = 20_000
 IN_FLIGHT = 256
@@ -80,3 +80,11 @@ def test_a_server_that_cannot_bear_a_crowd_after_its_return_survives(tmp_path: P
     _, _, _, ends = history.ills[0]
     back = [attempt.began - ends for attempt in history.attempts if attempt.what == "row" and attempt.began > ends]
     assert sum(seconds < back[0] + 1.0 for seconds in back) <= 16
+
+
+def test_rows_that_fail_do_not_multiply_the_load(tmp_path: Path) -> None:
+    """R3: three in ten attempts fail. Sabotage: let ``RetryBudget.take`` say yes."""
+    history = play(failing(5), tmp_path)
+    assert history.broken == []
+    rows = [attempt.key for attempt in history.attempts if attempt.what == "row"]
+    assert len(rows) - len(set(rows)) > 300, "the budget was never asked for much"

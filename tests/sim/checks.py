@@ -16,7 +16,10 @@ from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.records import Request
 from evoselfcode.storage import Entry, read_entries, read_once
 from evoselfcode.storage.journal import COMMIT_SECONDS
+from evoselfcode.wire.retry import POISON
+from evoselfcode.wire.retry_budget import RetryBudget
 from sim.history import Attempt, History
+from sim.replies import name_of
 from sim.scenario import Scenario
 
 UNPLANNED = 1.5
@@ -57,6 +60,7 @@ def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, c
     """Check a run that has come to its end."""
     entries = [entry for entry in read_once(folder / "journal.jsonl") if isinstance(entry, Entry)]
     _sums(history, plan, entries)
+    _truth(history, plan, entries)
     _views(history, entries, folder, config)
     _dead(history, entries, config)
     _in_flight(history, config)
@@ -75,6 +79,16 @@ def _sums(history: History, plan: Mapping[str, Request], entries: list[Entry]) -
         history.broken.append(f"(D16) {len(wrong)} rows are neither answered nor dead, or both")
 
 
+def _truth(history: History, plan: Mapping[str, Request], entries: list[Entry]) -> None:
+    """R7: every draw is one that a replica gave, in full: no lie became a row."""
+    for entry in entries:
+        request = plan.get(entry.key)
+        if request is not None and entry.draws:
+            given = [name_of((request.sampling.seed or 0) + index) for index in range(request.sampling.n)]
+            if [draw.raw_text for draw in entry.draws] != given:
+                history.broken.append(f"(R7) row {entry.key[:8]} holds what no replica gave: {entry.draws[0].raw_text}")
+
+
 def _views(history: History, entries: list[Entry], folder: Path, config: RunConfig) -> None:
     """D13: the views are what the journal says, and have nothing twice."""
     for name, rows in NAMES.views(config, entries).items():
@@ -89,7 +103,7 @@ def _views(history: History, entries: list[Entry], folder: Path, config: RunConf
 
 
 def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
-    """R2, C6: a row dies of failures that are its own, never of an outage."""
+    """R2, C6: a row dies of failures that are its own, never of an outage; of as few as a poisonous one needs."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in history.attempts:
         tries.setdefault(attempt.key, []).append(attempt)
@@ -99,7 +113,7 @@ def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
         history.dead += 1
         last = tries[entry.key][-1].life
         own = [it for it in tries[entry.key] if it.life == last and it.said in ("lie", "500")]
-        if len(own) < config.api.max_attempts:
+        if len(own) < POISON:
             told = ", ".join(f"{it.said} ({it.why})" for it in tries[entry.key])
             history.broken.append(f"(R2) row {entry.key[:8]} died of what was not its own: {told}")
 
@@ -112,23 +126,24 @@ def _in_flight(history: History, config: RunConfig) -> None:
         history.broken.append(f"(C1) {most} attempts were in flight at {over[0].began:.3f} s, {limit} are allowed")
 
 
-PROBES_PER_SECOND = 1 / 10
-"""Probes of a replica that is away, at most: every 30 s in the end, with jitter, and more often at first."""
+QUESTIONS = {"outage": 0.1, "vanished": 0.1, "storm": 0.5, "unavailable": 0.5}
+"""Requests a second, at most, to who is away: probes, every 30 s in the end; to who is overloaded: trials, every 2 s
+where that is its hint."""
 
-FIRST_PROBES = 12
-"""Probes of its first minute, and the failures by which it is found out."""
+FIRST_QUESTIONS = 12
+"""Probes of the first minute, and the failures by which it is found out."""
 
 
 def _to_the_dead(history: History, config: RunConfig) -> None:
     """R2, C8: who is away is asked by probes alone, once what was on its way has failed."""
     for replica, what, begins, ends in history.ills:
-        if what not in ("outage", "vanished") or ends - begins < 10.0:
+        if what not in QUESTIONS or ends - begins < 10.0:
             continue
         asked = sum(it.replica == replica and begins < it.began < ends and it.what != "load" for it in history.attempts)
-        most = (config.api.fixed_concurrency or 256) + FIRST_PROBES + (ends - begins) * PROBES_PER_SECOND
+        most = (config.api.fixed_concurrency or 256) + FIRST_QUESTIONS + (ends - begins) * QUESTIONS[what]
         if asked > most:
-            told = f"{asked} requests went to {replica} while it was away for {ends - begins:.0f} s"
-            history.broken.append(f"(R2) {told}, {most:.0f} are allowed")
+            told = f"{asked} requests went to {replica} in {ends - begins:.0f} s of {what}"
+            history.broken.append(f"(R2, C6) {told}, {most:.0f} are allowed")
 
 
 def _retries(history: History) -> None:
@@ -144,6 +159,6 @@ def _retries(history: History) -> None:
             tried.add((attempt.life, attempt.key))
     seconds = sum(life.ended - life.began for life in history.lives)
     replicas = len({attempt.replica for attempt in history.attempts})
-    most = 0.1 * firsts + seconds * replicas + 10.0 * replicas * len(history.lives)
+    most = 0.1 * firsts + (seconds + RetryBudget.SPAN * len(history.lives)) * replicas * RetryBudget.FLOOR
     if again > most:
         history.broken.append(f"(R3) {again} attempts were retries, {most:.0f} are allowed")

@@ -33,6 +33,9 @@ from sim.world import World, network
 MOST_LIVES = 60
 """Lives after which a run that has not ended is stuck: each waits for the one before, and troubles end."""
 
+LAST_PROBE = 60.0
+"""Seconds after a trouble within which everybody must have noticed that it is over."""
+
 LONGEST_PAUSE = 300.0
 """Seconds between two lives at most; as Kubernetes does, each pause is twice the one before."""
 
@@ -147,13 +150,14 @@ class Played:
         if len(self.history.lives) > MOST_LIVES or life.ended > LAST_SECOND:
             self.history.broken.append(f"the run did not end: {len(self.history.lives)} lives, {life.ended:.0f} s")
             return True
-        return life.how == "complete" or life.how not in ("killed", "Interrupted", "EndpointDown", "StorageError")
+        return life.how not in ("killed", "Interrupted", "EndpointDown", "StorageError")
 
     def _judge_an_error(self, error: EvoselfcodeError) -> None:
         if isinstance(error, StorageError) and not self.disk.faults:
             self.history.broken.append(f"the run complained about a sound disk: {error}")
-        if isinstance(error, EndpointDown) and not self.history.ills:
-            self.history.broken.append(f"the run complained about sound replicas: {error}")
+        ill = any(begins < self.loop.time() < ends + LAST_PROBE for _, _, begins, ends in self.history.ills)
+        if isinstance(error, EndpointDown) and not ill:
+            self.history.broken.append(f"(R2) the run gave up replicas that are well: {error}")
 
     def _bury(self, life: Life, *, power: bool) -> None:
         """Take away what is left of a process."""

@@ -148,3 +148,9 @@ def _deaths(random: Random, requests: int, ideal: float) -> list[Death]:
         at = random.uniform(0.0, most) if where == "stop" else float(random.randint(1, int(most)))
         found.append(Death(where, at, power=where != "stop" and random.random() < 0.5))  # type: ignore[arg-type]
     return found
+
+
+def failing(seed: int) -> Scenario:
+    """Three in ten requests fail, at one server, from the beginning to the end."""
+    trouble = Trouble("brownout", 1.5, 600.0, (0,))
+    return Scenario(seed=seed, slots=64, tokens=20.0, requests=1500, n=1, concurrency=64, troubles=(trouble,))
