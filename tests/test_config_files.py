@@ -76,7 +76,7 @@ def test_the_vllm_file_is_datagen_yaml_elsewhere() -> None:
     environ = {"EVOSELFCODE_BASE_URL": "http://pod:8000"}
     vllm = flatten(RunConfig.from_file(CONFIGS / "vllm.yaml", environ=environ).to_public())
     datagen = flatten(RunConfig.from_file(CONFIGS / "datagen.yaml").to_public())
-    assert {key for key in vllm if vllm[key] != datagen[key]} == {"api.base_url", "api.concurrency", "model"}
+    assert {key for key in vllm if vllm[key] != datagen[key]} == {"api.base_url", "model"}
 
 
 def test_closed_sets_of_the_schema_are_those_of_the_wire() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evoselfcode.records import Choice, Completion, Failure, FailureKind
 from evoselfcode.wire import retry
-from evoselfcode.wire.retry import Action, Send, Wait, attempts, drive, policy
+from evoselfcode.wire.retry import Action, Send, Tried, Wait, attempts, drive, policy
 
 DONE = Completion((Choice("x", "stop"),))
 
@@ -22,7 +22,8 @@ def play(
 ) -> tuple[Completion | Failure, int, list[Wait]]:
     """Drive the policy: the result, the number of attempts, the waits."""
     steps = attempts(random=Random(seed), **settings)  # type: ignore[arg-type]
-    sent, waits = 0, []
+    sent: int = 0
+    waits: list[Wait] = []
     try:
         step = next(steps)
         for _ in range(limit):
@@ -32,7 +33,7 @@ def play(
             else:
                 sent += 1
                 assert step.number == sent
-                step = steps.send(answer(sent))
+                step = steps.send(Tried(answer(sent)))
     except StopIteration as ended:
         return ended.value, sent, waits
     raise AssertionError(f"no end after {limit} steps")
@@ -95,7 +96,7 @@ def test_a_servers_wait_is_obeyed_and_lengthened_by_a_tenth_at_most(seed: int, a
 @pytest.mark.parametrize("asked", [0.0, 0.001, 0.0999])
 def test_a_server_that_says_zero_is_not_asked_without_end(asked: float) -> None:
     """Sabotage: obey a Retry-After of 0: the loop never ends."""
-    result, sent, waits = play(always("rate_limited", asked), limit=200)
+    result, sent, waits = play(always("rate_limited", asked), limit=200, outage_limit=600.0)
     assert isinstance(result, Failure)
     assert sent == len(waits) + 1 < 60
 
@@ -135,8 +136,8 @@ def test_a_connection_that_breaks_at_the_first_attempt_is_tried_again_at_once() 
 
 def test_the_same_seed_waits_the_same() -> None:
     """A run can be repeated. Sabotage: use the module's ``random``."""
-    assert play(always("overloaded"), seed=5) == play(always("overloaded"), seed=5)
-    assert play(always("overloaded"), seed=5)[2] != play(always("overloaded"), seed=6)[2]
+    assert play(always("server_error"), seed=5) == play(always("server_error"), seed=5)
+    assert play(always("server_error"), seed=5)[2] != play(always("server_error"), seed=6)[2]
 
 
 def test_an_attempt_that_gives_nothing_is_a_mistake_of_the_driver() -> None:
@@ -152,7 +153,7 @@ def test_a_policy_may_be_dropped_at_any_step(after: int) -> None:
     steps = attempts(random=Random(0))
     assert next(steps) == Send(1)
     if after:
-        assert isinstance(steps.send(Failure("overloaded")), Wait)
+        assert isinstance(steps.send(Tried(Failure("overloaded"))), Wait)
     steps.close()
     with pytest.raises(StopIteration):
         next(steps)
@@ -188,3 +189,76 @@ async def test_drive_gives_up_where_the_caller_does(abandoned: str) -> None:
 
     assert await drive(attempts(random=Random(0)), attempt, pause) is None
     assert attempts_made == 1
+
+
+def follow(*tried: Tried, **settings: float) -> Send | Completion | Failure:
+    """Feed the policy what was tried, without waiting; return what it does next: another attempt, or the end."""
+    steps = attempts(random=Random(0), **settings)  # type: ignore[arg-type]
+    try:
+        step = next(steps)
+        for one in tried:
+            step = steps.send(one)
+            while isinstance(step, Wait):
+                step = steps.send(None)
+    except StopIteration as ended:
+        return ended.value  # type: ignore[no-any-return]
+    assert isinstance(step, Send)
+    return step
+
+
+BOOM = Failure("server_error", "boom", 500)
+
+
+def test_what_fails_at_an_endpoint_that_is_away_is_not_spent() -> None:
+    """R2. Sabotage: count it."""
+    away = Tried(Failure("disconnect"), counts=False)
+    assert follow(*[away] * 1000, max_attempts=1) == Send(1001)
+    assert follow(*[away] * 1000, Tried(BOOM), max_attempts=1) == BOOM
+
+
+def test_only_a_retry_on_the_rows_own_account_is_paid() -> None:
+    """R3. Sabotage: let a wait for a busy endpoint be paid, too, or nothing."""
+    assert follow() == Send(1)
+    assert follow(Tried(BOOM)) == Send(2, paid=True)
+    assert follow(Tried(Failure("disconnect"))) == Send(2, paid=True)
+    assert follow(Tried(Failure("overloaded", status=503))) == Send(2)
+    assert follow(Tried(BOOM), Tried(Failure("connect"), counts=False)) == Send(3)
+
+
+@pytest.mark.parametrize(
+    ("spent", "poison"),
+    [
+        ([("a", 0.0), ("b", 1.0), ("a", 2.0)], True),
+        ([("a", 0.0), ("a", 1.0), ("a", 2.0)], False),
+        ([("a", 0.0), ("a", 1.0), ("a", 60.0)], True),
+        ([("a", 0.0), ("b", 70.0)], False),
+    ],
+)
+def test_a_poison_row_is_given_up_while_others_are_answered(spent: list[tuple[str, float]], poison: bool) -> None:
+    """R8: three alike, at two endpoints or a minute apart. Sabotage: two; at any endpoint; at any distance."""
+    tried = [Tried(BOOM, at=at, endpoint=endpoint, healthy=True) for endpoint, at in spent]
+    assert (follow(*tried) == BOOM) is poison
+    others = [Tried(BOOM, at=at, endpoint=endpoint, healthy=False) for endpoint, at in spent]
+    assert isinstance(follow(*others), Send)
+
+
+def test_failures_of_different_sorts_are_no_poison() -> None:
+    """Sabotage: compare the kinds alone, or nothing."""
+    sorts = [BOOM, Failure("server_error", "x", 504), Failure("timeout"), Failure("disconnect")]
+    tried = [Tried(failure, endpoint=str(number), healthy=True) for number, failure in enumerate(sorts)]
+    assert isinstance(follow(*tried), Send)
+
+
+def test_the_attempts_of_a_row_have_a_deadline_together() -> None:
+    """Waiting is free, and so is what does not count. Sabotage: leave ``active`` out, or add what does not count."""
+    late = Tried(Failure("timeout"), seconds=100.0)
+    away = Tried(Failure("timeout"), seconds=100.0, counts=False)
+    assert follow(late, late, deadline=300.0) == Send(3, paid=True)
+    assert follow(late, late, late, deadline=300.0) == late.result
+    assert follow(away, away, away, late, deadline=300.0) == Send(5, paid=True)
+
+
+@pytest.mark.parametrize(("new_tokens", "seconds"), [(1, 120.1), (4096, 529.6), (10**6, 1800.0)])
+def test_an_attempt_may_take_as_long_as_honest_work_does(new_tokens: int, seconds: float) -> None:
+    """R10: 10 tokens a second and two minutes in the queue. Sabotage: a fixed number of seconds."""
+    assert retry.attempt_seconds(new_tokens) == pytest.approx(seconds)

@@ -10,17 +10,14 @@ from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asking, Asserts, Codegen, Describe, Skeleton
 from evoselfcode.config.export_section import Export, ExportFim
 from evoselfcode.config.filter_sections import Execution, Filters
+from evoselfcode.config.prompt_sections import FimPrompt, Funcname, L2rPrompt, Prompts
 from evoselfcode.config.schema import RunConfig, arm_of
 from evoselfcode.config.sections import (
     Api,
     Arm,
     Fim,
-    FimPrompt,
-    Funcname,
-    L2rPrompt,
     Namegen,
     Output,
-    Prompts,
     SaturationRules,
 )
 

@@ -21,9 +21,10 @@ from evoselfcode.config.code_sections import Asserts, Codegen, Describe, Skeleto
 from evoselfcode.config.export_section import Export
 from evoselfcode.config.filter_sections import Filters
 from evoselfcode.config.plain_yaml import Document
+from evoselfcode.config.prompt_sections import Prompts
 from evoselfcode.config.rating_section import Rating, masked_rater
 from evoselfcode.config.score_section import Score
-from evoselfcode.config.sections import Api, Namegen, Output, Prompts, SaturationRules, masked
+from evoselfcode.config.sections import Api, Namegen, Output, SaturationRules, masked
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

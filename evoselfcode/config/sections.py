@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from evoselfcode.config.code_sections import AssertsPrompt, CodePrompt, DescribePrompt, SkeletonPrompt
-
 WEAK_NAMES = (
     "main", "solution", "solve", "test", "foo", "bar", "baz", "qux", "func", "function", "fn", "helper", "run",
     "process", "do_it", "do_something", "algorithm", "my_function", "example", "demo", "temp", "tmp", "name",
@@ -87,6 +85,10 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     requests_per_second: Annotated[
         _Positive | None, Meta(description="Most requests started in one second; null is no limit.")
     ] = None
+    tokens_per_minute: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Most tokens asked for in one minute, prompts and completions together; null is no limit."),
+    ] = None
     outage_limit: Annotated[
         float, Meta(ge=0, description="Seconds to wait while no endpoint answers before the run ends.")
     ] = 3600.0
@@ -113,75 +115,6 @@ def masked(api: Api) -> dict[str, Any]:
     """Return the section as plain data, the key masked."""
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(api))
     return document | {"api_key": "***" if api.api_key else ""}
-
-
-class FimPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands around the name in the FIM arm."""
-
-    prefix: Annotated[
-        str | None, Meta(description="Text before the name; null is global_prefix followed by `def `.")
-    ] = None
-    suffix: Annotated[str, Meta(description="Text after the name.")] = "():\n"
-
-    def prefix_or(self, global_prefix: str) -> str:
-        """Return the prefix, built from `global_prefix` if it was left out."""
-        return f"{global_prefix}def " if self.prefix is None else self.prefix
-
-
-class L2rPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands before the name in the L2R arm."""
-
-    prompt: Annotated[
-        str | None, Meta(description="Text before the name; null is global_prefix followed by `def `.")
-    ] = None
-
-    def prompt_or(self, global_prefix: str) -> str:
-        """Return the prompt, built from `global_prefix` if it was left out."""
-        return f"{global_prefix}def " if self.prompt is None else self.prompt
-
-
-class Funcname(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The prompts of the two arms."""
-
-    fim: FimPrompt = FimPrompt()
-    l2r: L2rPrompt = L2rPrompt()
-
-
-class Prompts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The text that is sent: a prompt that is given verbatim, one that is left out beginning with global_prefix."""
-
-    global_prefix: Annotated[
-        str,
-        Meta(description="Beginning of every prompt that is left out below; never added to one that is given."),
-    ] = "This is an algorithm function.\n\n"
-    boundary: Annotated[
-        Literal["literal", "token"],
-        Meta(
-            description="literal sends prompts for names as written; token strips their trailing spaces and drops a "
-            "stop of spaces, because byte-pair models put the space into a name's first token."
-        ),
-    ] = "literal"
-    code_boundary: Annotated[
-        Literal["literal", "token"],
-        Meta(
-            description="literal sends the prompts of Stage B as written; token strips the white space at their end, "
-            "for vocabularies with a token of a line end and the indentation behind it (GPT-2's kind). Qwen2.5's has "
-            "one of three quotes and the line end behind them, and wants literal."
-        ),
-    ] = "literal"
-    topic_prefix: Annotated[
-        str,
-        Meta(description="What global_prefix becomes in an arm with topics; {topic} is filled in."),
-    ] = "This is an algorithm function about {topic}.\n\n"
-    used_name: Annotated[
-        str,
-        Meta(description="How a name that is taken is shown, in an arm with used_names; {func_name} is filled in."),
-    ] = "def {func_name}(...):\n    ...\n\n\n"
-    funcname: Funcname = Funcname()
-    describe: DescribePrompt = DescribePrompt()
-    skeleton: SkeletonPrompt = SkeletonPrompt()
-    asserts: AssertsPrompt = AssertsPrompt()
-    codegen: CodePrompt = CodePrompt()
 
 
 _Stop = Annotated[str, Meta(min_length=1)]

@@ -23,12 +23,15 @@ from evoselfcode.engine.governor import Limits
 from evoselfcode.engine.member import Member
 from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
 from evoselfcode.engine.starts import Starts
-from evoselfcode.records import Completion, Failure
+from evoselfcode.records import Completion, Failure, Request
 from evoselfcode.wire import retry
 from evoselfcode.wire.retry_budget import RetryBudget
 
 HEALTHY = 0.9
 """Share of the attempts of late that are answered where the endpoints are well, and a row that fails is at fault."""
+
+AWAY = Failure("connect", "it went away before anything was sent")
+"""What becomes of a start that was granted for an endpoint that is no longer asked."""
 
 OUTAGE_LIMIT = 3600.0
 """Seconds for which a run waits for an endpoint."""
@@ -123,10 +126,24 @@ class Fleet:
                 return member
         return None
 
-    async def slot(self) -> Member | None:
+    async def slot(self, request: Request) -> Member | None:
+        """Wait for a slot, and until `request` may start; ``None`` when the run stops. Cancelled: none is held."""
+        starts = self.starts
+        while not self._stopped and (member := self.take() or await self._next_free()) is not None:
+            try:
+                admitted = starts is None or await starts.admitted(request)
+            except BaseException:
+                self.free(member)
+                raise
+            if admitted and not self._stopped and member.in_flight <= member.open:
+                return member
+            self.free(member)
+            if admitted and starts is not None:  # its endpoint went away meanwhile
+                starts.ended(request, AWAY, asyncio.get_running_loop().time())
+        return None
+
+    async def _next_free(self) -> Member | None:
         """Wait for a slot; ``None`` when the run stops. Cancelled: none is held."""
-        if self._stopped:
-            return None
         future: asyncio.Future[Member | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(future)
         self._waiting += 1

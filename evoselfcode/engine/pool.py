@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
-from random import Random
 from typing import Generic, TypeVar
 
 import anyio
 
+from evoselfcode.engine.again import Again
 from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.handover import Handover
-from evoselfcode.engine.member import Member
 from evoselfcode.engine.stop import Stop
 from evoselfcode.engine.tending import tend
-from evoselfcode.errors import EndpointRefused, EvoselfcodeError
+from evoselfcode.errors import EvoselfcodeError
 from evoselfcode.finishing import ended
-from evoselfcode.records import Completion, Failure, FailureKind, Outcome, Request
-from evoselfcode.wire import retry
+from evoselfcode.records import Completion, FailureKind, Outcome, Request
 
 T = TypeVar("T")
 
@@ -35,9 +32,6 @@ Finish = Callable[[Outcome], Awaitable[T]]
 
 TICK = 1.0
 """Seconds after which :func:`outcomes` yields an empty list, so that its caller can commit and report."""
-
-ROW_ATTEMPTS = 3
-"""Deadlines of one attempt that the attempts of a row may take together."""
 
 
 async def outcomes(
@@ -75,7 +69,7 @@ async def outcomes(
     """
     stop = stop or Stop()
     ready: Handover[T] = Handover(1)
-    pool = _Pool(iter(plan), fleet, finish, ready, stop, _Rules(seed, max_attempts, timeout), on_failure)
+    pool = _Pool(iter(plan), fleet, finish, ready, stop, Again(fleet, stop, on_failure, seed, max_attempts, timeout))
     stop.tell(fleet.stop)
     host = asyncio.get_running_loop().create_task(pool.run())
     try:
@@ -95,24 +89,6 @@ async def outcomes(
                 host.exception()  # retrieved: it was raised above, or the caller left before it could matter
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """How requests are retried."""
-
-    seed: int
-    max_attempts: int
-    timeout: float | None
-
-    def steps(self, request: Request) -> retry.Steps:
-        sampling = request.sampling
-        seconds = retry.attempt_seconds(sampling.max_new_tokens) if self.timeout is None else self.timeout
-        return retry.attempts(
-            max_attempts=self.max_attempts,
-            random=Random(f"{self.seed}/{request.key}"),
-            deadline=ROW_ATTEMPTS * seconds,
-        )
-
-
 class _Pool(Generic[T]):
     """The workers of one run."""
 
@@ -123,16 +99,14 @@ class _Pool(Generic[T]):
         finish: Finish[T],
         ready: Handover[T],
         stop: Stop,
-        rules: _Rules,
-        on_failure: Callable[[FailureKind], None],
+        again: Again,
     ) -> None:
         self._plan = plan
         self._fleet = fleet
         self._finish = finish
         self._ready = ready
         self._stop = stop
-        self._rules = rules
-        self._on_failure = on_failure
+        self._again = again
         self._workers = 0
         self._exhausted = False
 
@@ -186,7 +160,7 @@ class _Pool(Generic[T]):
                 await asyncio.sleep(0)
                 continue
             member = take() if fleet.starts is None else None
-            if member is None and (member := await self._slot(request)) is None:
+            if member is None and (member := await fleet.slot(request)) is None:
                 break
             began = clock()
             requested(began)
@@ -196,6 +170,8 @@ class _Pool(Generic[T]):
                 fleet.free(member)
                 raise
             now = clock()
+            if fleet.starts is not None:
+                fleet.starts.ended(request, answer, now)
             if isinstance(answer, Completion):
                 fleet.answered(member, answer, now - began, now)
                 outcome = Outcome(request, answer, 1, now - began)
@@ -205,93 +181,10 @@ class _Pool(Generic[T]):
                 if found is None:
                     break
                 outcome = found
-            if fleet.starts is not None and isinstance(outcome.result, Completion):
-                fleet.starts.used(request, outcome.result, now)
             item = await finish(outcome)
             while not ready.give(item):
                 await ready.wait()
         self._exhausted = True
-
-    async def _slot(self, request: Request) -> Member | None:
-        """Wait for a slot, and for a start; ``None`` when the run stops. Cancelled: none is held."""
-        fleet, starts = self._fleet, self._fleet.starts
-        while True:
-            member = fleet.take() or await fleet.slot()
-            if member is None:
-                return None
-            if starts is not None:
-                try:
-                    admitted = await starts.admitted(request)
-                except BaseException:
-                    fleet.free(member)
-                    raise
-                if not admitted or member.in_flight > member.open:
-                    fleet.free(member)
-                    if admitted:
-                        continue  # it went away meanwhile
-                    return None
-            if self._stop.is_set():
-                fleet.free(member)
-                return None
-            return member
-
-    async def _again(self, request: Request, tried: retry.Tried, began: float) -> Outcome | None:
-        """Drive a request whose first attempt failed to its end; ``None`` if the run stops first."""
-        fleet, clock = self._fleet, asyncio.get_running_loop().time
-        steps = self._rules.steps(request)
-        failures: list[FailureKind] = []
-        next(steps)  # it was made
-        attempts = 1
-        told: retry.Tried | None = tried
-        while True:
-            if told is not None and isinstance(told.result, Failure):
-                failures.append(told.result.kind)
-                self._on_failure(told.result.kind)
-            try:
-                step = steps.send(told)
-            except StopIteration as ended:
-                return _settled(Outcome(request, ended.value, attempts, clock() - began, tuple(failures)))
-            told = None
-            if isinstance(step, retry.Wait):
-                if await self._stop.wait(step.seconds):
-                    return None
-                continue
-            if step.paid and not await self._afford(request):
-                return None
-            member = await self._slot(request)
-            if member is None:
-                return None
-            attempts += 1
-            sent = clock()
-            try:
-                answer = await member.send(request)
-            except BaseException:
-                fleet.free(member)
-                raise
-            now = clock()
-            if isinstance(answer, Completion):
-                fleet.answered(member, answer, now - sent, now)
-                told = retry.Tried(answer)
-            else:
-                told = fleet.failed(member, answer, now - sent, now)
-
-    async def _afford(self, request: Request) -> bool:
-        """Wait until the budget allows a retry; ``False`` if the run stops first. Cancelled: nothing was taken."""
-        random: Random | None = None
-        while not self._fleet.budget.take(asyncio.get_running_loop().time()):
-            random = random or Random(f"{self._rules.seed}/{request.key}/budget")
-            if await self._stop.wait(random.uniform(0.5, 1.5)):
-                return False
-        return True
-
-
-def _settled(outcome: Outcome) -> Outcome:
-    """Return it, or raise for a failure that every other request would meet too."""
-    failure = outcome.result
-    if isinstance(failure, Failure) and retry.policy(failure.kind) == "stop_run":
-        said = f"the endpoint refuses the requests{failure.http}: {failure.message}"
-        raise EndpointRefused(said, hint=retry.HINTS.get(failure.kind))
-    return outcome
 
 
 def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:

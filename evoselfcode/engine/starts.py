@@ -1,19 +1,22 @@
 """When an attempt that has a slot may start: a rate of requests, and a budget of tokens.
 
-This file decides in which order those who wait may start: as they came. It refuses to know who holds a slot.
-aiolimiter's bucket serves the smallest amount first, so that a large one may starve: it is asked for one start at a
-time only, and tokens are counted by :mod:`evoselfcode.engine.budget`.
+This file decides that those who wait start in the order in which they came, and that all of them hear of a stop. It
+refuses to know who holds a slot. How many tokens may start is :mod:`evoselfcode.engine.budget`'s; aiolimiter's bucket
+serves the smallest amount first, so that a large one may starve: it is asked for one start at a time only.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from aiolimiter import AsyncLimiter
 
 from evoselfcode.engine.budget import TokenBudget
-from evoselfcode.records import Completion, Given, L2r, Request
+from evoselfcode.records import Completion, Failure, Given, L2r, Request
+from evoselfcode.wire import retry
 
 BURST_SECONDS = 0.02
 """Part of a second's starts that may come at once, so that a fast rate does not suffer from late wake-ups."""
@@ -38,60 +41,86 @@ class Starts:
         self._rate = None if requests_per_second is None else _limiter(requests_per_second)
         self._per_minute = tokens_per_minute
         self._budget: TokenBudget | None = None
-        self._queue: deque[tuple[asyncio.Future[bool], int]] = deque()
+        self._queue: deque[asyncio.Future[bool]] = deque()
+        self._waiting: set[asyncio.Future[bool]] = set()
         self._news = asyncio.Event()
         self._stopped = False
 
     async def admitted(self, request: Request) -> bool:
-        """Wait until `request` may start; ``False`` when the run stops. Cancelled: a granted start may be used up."""
-        if self._stopped:
-            return False
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue.append((future, estimate(request)))
-        self._news.set()
-        return await future
+        """Wait until `request` may start; ``False`` when the run stops.
 
-    def used(self, request: Request, completion: Completion, now: float) -> None:
-        """Correct what was estimated of a request by what its server counted."""
-        usage = completion.usage
-        if self._budget is not None and usage.completion_tokens is not None:
-            used = (usage.prompt_tokens or 0) + usage.completion_tokens
-            self._budget.used(now, used - estimate(request))
+        Cancelled, or the run stops: its tokens are given back; a start that the rate has granted may be used up.
+        """
+        if self._stopped or (self._per_minute is not None and not await self._booked(self._per_minute, request)):
+            return False
+        if self._rate is None:
+            return True
+        with self._heard() as start:
+            self._queue.append(start)
+            self._news.set()
+            return await start
+
+    async def _booked(self, per_minute: int, request: Request) -> bool:
+        """Wait until the tokens of `request` may start; ``False`` when the run stops."""
+        loop = asyncio.get_running_loop()
+        self._budget = budget = self._budget or TokenBudget(per_minute, loop.time())
+        tokens, started = estimate(request), False
+        seconds = budget.wait(loop.time(), tokens)
+        with self._heard() as start:
+            timer = loop.call_later(seconds, _grant, start)
+            try:
+                started = await start
+            finally:
+                timer.cancel()
+                if not started:
+                    budget.used(loop.time(), tokens, 0)
+        return started
+
+    def ended(self, request: Request, result: Completion | Failure, now: float) -> None:
+        """Correct what was estimated of an attempt by what its server counted; one that was not served took nothing."""
+        if self._budget is None:
+            return
+        estimated = estimate(request)
+        if isinstance(result, Failure):
+            if retry.policy(result.kind) == "wait":
+                self._budget.used(now, estimated, 0)
+        elif result.usage.completion_tokens is not None:
+            self._budget.used(now, estimated, (result.usage.prompt_tokens or 0) + result.usage.completion_tokens)
 
     async def run(self) -> None:
-        """Let them start, one after the other, until cancelled. Cancelled: nobody starts any more."""
-        loop = asyncio.get_running_loop()
-        if self._per_minute is not None:
-            self._budget = TokenBudget(self._per_minute, loop.time())
-        while True:
+        """Let them start at the rate, one after the other, until cancelled. Cancelled: nobody starts any more."""
+        while self._rate is not None:
             while not self._queue:
                 self._news.clear()
                 await self._news.wait()
-            future, tokens = self._queue[0]
-            if not future.done():
-                if self._budget is not None:
-                    await _until(self._budget, tokens)
-                if self._rate is not None:
-                    await self._rate.acquire()
-            if self._queue and self._queue[0][0] is future:
-                self._queue.popleft()
-            if not future.done():
-                future.set_result(True)
+            await self._rate.acquire()
+            while self._queue:
+                first = self._queue.popleft()
+                if not first.done():
+                    first.set_result(True)
+                    break
 
     def stop(self) -> None:
         """Let nobody start any more."""
         self._stopped = True
-        while self._queue:
-            future, _ = self._queue.popleft()
+        for future in self._waiting:
             if not future.done():
                 future.set_result(False)
 
+    @contextmanager
+    def _heard(self) -> Generator[asyncio.Future[bool], None, None]:
+        """Make a future that a stop answers."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            yield future
+        finally:
+            self._waiting.discard(future)
 
-async def _until(budget: TokenBudget, tokens: int) -> None:
-    """Wait until `tokens` may be asked for. Cancelled: they were not taken."""
-    now = asyncio.get_running_loop().time
-    while (seconds := budget.wait(now(), tokens)) > 0:  # noqa: ASYNC110  time is what is waited for
-        await asyncio.sleep(seconds)
+
+def _grant(start: asyncio.Future[bool]) -> None:
+    if not start.done():
+        start.set_result(True)
 
 
 def estimate(request: Request) -> int:

@@ -10,8 +10,8 @@ look at ``/v1/models`` does not use them up. An error status is given at once, b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from random import Random
 from typing import Any, Final
 
@@ -122,6 +122,8 @@ class _Server:
         self._seed = seed
         self._sleep = sleep
         self._number = 0
+        self._slots = slots
+        self._running = self._asked = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request. Cancelled: the slot is free again; a generation under way ends in its thread."""
@@ -129,6 +131,9 @@ class _Server:
             await _live(receive, send)
             return
         body = await _body(receive)
+        if (scope["method"], scope["path"]) == ("GET", "/metrics"):
+            await _send(send, self._metrics())
+            return
         if scope["method"] != "POST" or not scope["path"].startswith("/v1/"):
             await _send(send, await self._answer(scope, body))
             return
@@ -152,11 +157,34 @@ class _Server:
 
         async with anyio.create_task_group() as group:
             group.start_soon(leave)
-            async with self._slot:
+            async with self._counted():
                 await self._sleep(self._latency.draw(Random(f"{self._seed}/latency/{number}")))
                 reply = await self._answer(scope, body)
             group.cancel_scope.cancel()
         return reply
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        """Hold a slot. Cancelled: it neither waits nor runs any more."""
+        self._asked += 1
+        try:
+            async with self._slot:
+                self._running += 1
+                try:
+                    yield
+                finally:
+                    self._running -= 1
+        finally:
+            self._asked -= 1
+
+    def _metrics(self) -> Reply:
+        """Say how busy the server is, as Prometheus reads it."""
+        gauges = {"requests_running": self._running, "requests_waiting": self._asked - self._running}
+        if self._slots is not None:
+            gauges["slots"] = self._slots
+        told = ((f"evoselfcode_serve_{name}", value) for name, value in gauges.items())
+        lines = (f"# TYPE {name} gauge\n{name} {value}\n" for name, value in told)
+        return 200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, "".join(lines).encode()
 
     async def _answer(self, scope: Message, body: bytes) -> Reply:
         def work() -> Reply:

@@ -20,6 +20,7 @@ import anyio.to_thread
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.events import EventLog
+from evoselfcode.datagen.pipeline.fleets import fleet_of
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
 from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import (
@@ -30,7 +31,7 @@ from evoselfcode.datagen.pipeline.resume import (
     remember,
 )
 from evoselfcode.datagen.pipeline.saturating import Saturating
-from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, fleet_of, judged, requests
+from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.engine import Meter, Stop
@@ -230,7 +231,7 @@ class _Run:
         self._write_manifest("running")
         self._summary.sent = True
         events = EventLog(self._folder.path)
-        fleet = fleet_of(self._stage, self._config, connection, on_event=events.append)
+        fleet = fleet_of(self._stage, self._config, connection, events.append)
         batches = judged(
             self._stage,
             self._config,

@@ -16,10 +16,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
+from evoselfcode.clients import Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
-from evoselfcode.datagen.pipeline.refusing import as_broken
-from evoselfcode.engine import Event, Fleet, Stop, outcomes
+from evoselfcode.datagen.pipeline.fleets import fleet_of
+from evoselfcode.engine import Fleet, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
     Candidate,
@@ -208,26 +208,6 @@ def requests(
         whole = (request for turn in zip_longest(*plans) for request in turn if request is not None)
     for request in whole:
         yield from messages.parts(request, max_n)
-
-
-def fleet_of(
-    stage: Stage[Row],
-    config: RunConfig,
-    connection: Connection,
-    *,
-    on_event: Callable[[Event], None] = lambda event: None,
-) -> Fleet:
-    """Make the fleet of a run: the connection's endpoints, and how hard they may be asked."""
-    api = config.api
-    return Fleet(
-        as_broken(connection.members) if stage.fragile else connection.members,
-        concurrency=stage.concurrency(config),
-        most=api.max_concurrency,
-        requests_per_second=api.requests_per_second,
-        outage_limit=api.outage_limit,
-        seed=stage.seed(config),
-        on_event=on_event,
-    )
 
 
 async def judged(

@@ -11,8 +11,9 @@ import msgspec
 from evoselfcode.clients import OpenAICompletionClient
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.fleets import fleet_of
 from evoselfcode.datagen.pipeline.refusing import Refusals
-from evoselfcode.datagen.pipeline.stage import fleet_of, judged
+from evoselfcode.datagen.pipeline.stage import judged
 from evoselfcode.datagen.scoring.functions import Function, once
 from evoselfcode.datagen.scoring.numbers import ScoreRow
 from evoselfcode.datagen.scoring.score import SCORE, requests_about
