@@ -63,7 +63,7 @@ def run_in_shell(
 
     for warning in stage.warnings(config):
         say(f"warning: {warning}")
-    if config.api.base_url != "local:":
+    if config.api.is_server:
         allow_sockets(config.api.expected_concurrency)
     client = client or OpenAICompletionClient.from_config(config)
     begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run)

@@ -133,6 +133,7 @@ async def _request(line: Line) -> Seen | None:
 async def scripted(
     *answers: Answer,
     host: str = "127.0.0.1",
+    port: int = 0,
     tls: ssl.SSLContext | None = None,
     greeting: Callable[[Line], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Script]:
@@ -141,6 +142,7 @@ async def scripted(
     Args:
         answers: One per request; the last one is repeated.
         host: IP address to listen on.
+        port: Port to listen on; 0 takes a free one.
         tls: Speak TLS; the address then names ``localhost``.
         greeting: Done on each connection before a request is read.
     """
@@ -154,7 +156,7 @@ async def scripted(
         talks.add(task)
         task.add_done_callback(talks.discard)
 
-    server = await asyncio.start_server(accept, host, 0, backlog=1024, ssl=tls)
+    server = await asyncio.start_server(accept, host, port, backlog=1024, ssl=tls)
     place = "localhost" if tls else f"[{host}]" if ":" in host else host
     script.url = f"{'https' if tls else 'http'}://{place}:{server.sockets[0].getsockname()[1]}"
     try:

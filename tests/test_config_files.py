@@ -174,6 +174,25 @@ def test_the_address_of_a_server_may_have_any_path() -> None:
         assert RunConfig.from_mapping({"model": "m", "api": {"base_url": url}}).api.base_url == url
 
 
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [
+        ("http://a:8000", ("http://a:8000",)),
+        (["http://a:8000", "http://b:8000/v1"], ("http://a:8000", "http://b:8000/v1")),
+        ("${REPLICAS}", ("http://c:1", "http://d:1")),
+        (["http://a:1", "${REPLICAS}"], ("http://a:1", "http://c:1", "http://d:1")),
+    ],
+)
+def test_replicas_are_a_list_or_a_text_with_commas(
+    given: str | list[str], addresses: tuple[str, ...], tmp_path: Path
+) -> None:
+    """An environment variable can hold a list so. Sabotage: in ``addresses``, split no text, or strip no part."""
+    path = tmp_path / "run.yaml"
+    path.write_text(f"model: m\napi:\n  base_url: {given}\n")
+    config = RunConfig.from_file(path, environ={"REPLICAS": "http://c:1, http://d:1"})
+    assert config.api.addresses == addresses
+
+
 def test_sections_are_values() -> None:
     assert Api(timeout=3) == Api(timeout=3.0)
     assert RunConfig() == RunConfig.from_mapping({})

@@ -55,7 +55,7 @@ STRUCTURE = (
 VALUES = (
     Wrong("typo", "namegen:\n  temprature: 1\n", (":2: namegen.temprature: unknown key", "mean namegen.temperature?")),
     Wrong("typo in a section", "\nnamgen: {}\n", (":2: namgen: unknown key", "did you mean namegen?")),
-    Wrong("unlike any key", "api:\n  zzz: 1\n", (":2: api.zzz: unknown key; known: base_url, api_key",)),
+    Wrong("unlike any key", "api:\n  zzz: 1\n", (":2: api.zzz: unknown key; known: base_url, headless",)),
     Wrong("key with a newline", '"a\\nb": 1\n', (":1: 'a\\nb': unknown key",)),
     Wrong("long key", "k" * 500 + ": 1\n", (":1: 'kkk", "...: unknown key")),
     Wrong("section is a list", "api: []\n", (":1: api: got a list, expected a map of settings",)),
@@ -130,12 +130,29 @@ URLS = (
     ("http://pod/v1/completions", "did you mean http://pod/v1?"),
     ("http://pod/v1/chat/completions/", "did you mean http://pod/v1?"),
     ("http://pod/v1/fim/completions", "did you mean http://pod/v1?"),
+    ("http://a,http://b,", "has an empty address"),
+    ("http://a, b:80", "did you mean http://b:80?"),
 )
+
+REPLICAS = (
+    ("[]", "is an empty list; expected the addresses of the replicas"),
+    ("[http://a, http://b/v1, http://A:80/]", "lists 'http://A:80/' twice"),
+    ("[http://a, 'http://b,http://a']", "lists 'http://a' twice"),
+    ('[http://a, "local:"]', "lists local: beside others"),
+    ("[http://a, https://b]", "mixes http:// and https://"),
+    ("[http://a, '']", "has an empty address"),
+    ("[http://a, 8000]", "base_url[1]: got 8000 (int), expected text"),
+    ("[http://a, http://u:p@b]", "user name or password"),
+    ("[http://a, '${NO_SUCH_NAME}']", "the environment variable NO_SUCH_NAME is not set"),
+    ("{a: http://a}", "got a map, expected text or a list"),
+    ('"local:", headless: yes', "headless: needs api.base_url: the name of a headless Service"),
+)
+"""Lists that are none of replicas, told at their line too."""
 
 WRONG = (*STRUCTURE, *VALUES)
 ADDRESSES = tuple(
     Wrong(url, f'model: m\napi:\n  base_url: "{url}"\n', (":3: api.base_url: ", part)) for url, part in URLS
-)
+) + tuple(Wrong(text, f"model: m\napi:\n  {{base_url: {text}}}\n", (":3: api.", part)) for text, part in REPLICAS)
 
 
 def write(folder: Path, wrong: Wrong) -> Path:

@@ -15,6 +15,7 @@ from llama_server import LlamaServer
 
 from evoselfcode import OpenAICompletionClient, RunConfig, generate_funcnames_fim
 from evoselfcode.clients.lane.direct import DirectLanes
+from evoselfcode.clients.replicas import Place
 from evoselfcode.clients.replies import Reply, Transport
 from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
@@ -58,8 +59,8 @@ class ToldClient(OpenAICompletionClient):
 
     told = Told()
 
-    def _transport(self) -> Transport:
-        inner, told = super()._transport(), self.told
+    def _transport(self, place: Place) -> Transport:
+        inner, told = super()._transport(place), self.told
 
         class Telling:
             async def send(self, call: Call, timeout: float) -> Reply | Failure:
@@ -156,8 +157,9 @@ async def test_the_servers_hundredth_request_on_a_connection_costs_nothing(llama
     client = ToldClient(llama.url, "evo-tiny")
     client.told = told = Told()
     async with client.connect() as connection:
+        (replica,) = await connection.members()
         for _ in range(250):
-            assert not isinstance(await connection.list_models(), Failure)
+            assert not isinstance(await replica.list_models(), Failure)
     assert told.failed == []
 
 

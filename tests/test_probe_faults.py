@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoselfcode.clients import Findings, OpenAICompletionClient
-from evoselfcode.clients.connection import PREFLIGHT_PATIENCE, Connection
 from evoselfcode.clients.findings import MAX_REQUESTS, Ask, Wish
+from evoselfcode.clients.looking import PREFLIGHT_PATIENCE
+from evoselfcode.clients.looking import look as look_at
 from evoselfcode.clients.probe import preflight
+from evoselfcode.clients.replica import Replica
 from evoselfcode.clients.transport import InjectedClient, Transport
 from evoselfcode.errors import EndpointDown, EndpointRefused, EvoselfcodeError
 from evoselfcode.records import Choice, Completion, Failure, FailureKind, Usage
@@ -37,8 +39,8 @@ async def probe(transport: Transport, naps: list[float], url: str = "http://fake
     async def sleep(seconds: float) -> None:
         naps.append(seconds)
 
-    connection = Connection(transport, endpoint(url), None, sleep=sleep)
-    return await connection.probe(Wish(base_url=url, model=model))
+    findings, _ = await look_at(Replica(url, transport, endpoint(url)), Wish(base_url=url, model=model), sleep=sleep)
+    return findings
 
 
 class Away:

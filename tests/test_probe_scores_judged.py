@@ -10,9 +10,10 @@ from fakes.script import REFUSED, Answer, run
 from fakes.shapes import error, reply
 
 from evoselfcode.clients import Findings
-from evoselfcode.clients.connection import Connection
 from evoselfcode.clients.findings import Ask, Check, Wish
+from evoselfcode.clients.looking import look
 from evoselfcode.clients.probe_scores import ORDINARY, SCRAMBLED
+from evoselfcode.clients.replica import Replica
 from evoselfcode.clients.transport import InjectedClient
 from evoselfcode.errors import EndpointDown
 from evoselfcode.records import Choice, Completion, Fim, Given
@@ -109,8 +110,10 @@ class Breaking(Fake):
 
         row = self.row
         async with client_for(self) as http:
-            connection = Connection(InjectedClient(http, {}), endpoint(row.base_url), None, sleep=sleep)
-            return await connection.probe(Wish(base_url=row.base_url, model=row.model, scores=True))
+            replica = Replica(row.base_url, InjectedClient(http, {}), endpoint(row.base_url))
+            wish = Wish(base_url=row.base_url, model=row.model, scores=True)
+            findings, _ = await look(replica, wish, sleep=sleep)
+            return findings
 
 
 DEAD = error("nested", 500, "EngineCore encountered an issue. See stack trace (above) for the root cause.")

@@ -22,10 +22,12 @@ from evoselfcode.clients.options import (
     ChoiceDict,
     SamplingOptions,
     checked_key,
-    checked_url,
+    checked_urls,
     choice_dict,
     sampling_of,
 )
+from evoselfcode.clients.replica import Replica, Watch
+from evoselfcode.clients.replicas import Place, Places, resolver
 from evoselfcode.clients.sharing import Sharing
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.errors import CompletionFailed, EndpointRefused
@@ -52,7 +54,8 @@ class OpenAICompletionClient:
     share its connections and one preflight.
 
     Args:
-        base_url: Server address, with or without ``/v1``, or ``local:`` for the embedded model.
+        base_url: Server address, with or without ``/v1``, or ``local:`` for the embedded model. A list of addresses is
+            that of replicas: servers of the same model, among which the work is spread.
         model: Model name; ``""`` takes the server's only model.
         api_key: Bearer token; never shown.
         use_chat_for_fim: With ``fim_mode="auto"``, try prefix and suffix as chat fields before ``suffix``.
@@ -67,14 +70,17 @@ class OpenAICompletionClient:
             answers it.
         http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
             event loop it is used in.
+        headless: Take every IP address that the host of `base_url` has for a replica of its own, and look who is there
+            every half minute: for a headless service of Kubernetes.
 
     Raises:
-        UsageError: `base_url` is no http address, or `api_key` cannot be sent.
+        UsageError: `base_url` is no http address, or a list of what cannot be replicas; `api_key` cannot be sent; or
+            `headless` cannot be obeyed.
     """
 
     def __init__(
         self,
-        base_url: str = "local:",
+        base_url: str | Sequence[str] = "local:",
         model: str = "",
         api_key: str = "",
         *,
@@ -88,9 +94,11 @@ class OpenAICompletionClient:
         max_attempts: int = 5,
         chat: bool = False,
         http_client: Any = None,
+        headless: bool = False,
     ) -> None:
+        self._urls = checked_urls(base_url)
         self._wish = Wish(
-            base_url=checked_url(base_url),
+            base_url=self._urls[0],
             model=model,
             mode=fim_mode,
             prefer_chat=use_chat_for_fim,
@@ -104,6 +112,7 @@ class OpenAICompletionClient:
         self._timeout = timeout
         self._max_attempts = max_attempts
         self._http_client = http_client
+        self._resolve = resolver(self._urls, http_client) if headless else None
         self._sharing = Sharing(self._wish, self._dial)
 
     @classmethod
@@ -113,7 +122,7 @@ class OpenAICompletionClient:
 
         api, fim = config.api, config.api.fim
         return cls(
-            base_url=api.base_url,
+            base_url=api.addresses,
             model=config.model or "",
             api_key=str(api.api_key),
             use_chat_for_fim=fim.use_chat_for_fim,
@@ -124,17 +133,17 @@ class OpenAICompletionClient:
             fim_orders=sorted({cell.order for cell in cells(config).values() if cell.order}),
             timeout=api.timeout,
             max_attempts=api.max_attempts,
+            headless=api.headless,
         )
 
     def __repr__(self) -> str:
         key = "***" if self._api_key else ""
-        wish = self._wish
-        return f"OpenAICompletionClient(base_url={wish.base_url!r}, model={wish.model!r}, api_key={key!r})"
+        return f"OpenAICompletionClient(base_url={self.base_url!r}, model={self._wish.model!r}, api_key={key!r})"
 
     @property
     def base_url(self) -> str:
-        """The address as it was given."""
-        return self._wish.base_url
+        """The address as it was given; of several, all of them, with commas between."""
+        return ",".join(self._urls)
 
     def use(self, findings: Findings) -> None:
         """Use what an earlier preflight found, so that none is sent."""
@@ -159,9 +168,12 @@ class OpenAICompletionClient:
             await self._sharing.leave()
 
     def _dial(self) -> Connection:
-        return Connection(self._transport(), endpoint(self._wish.base_url), self._timeout)
+        return Connection(Places(self._urls, self._resolve), self._replica)
 
-    def _transport(self) -> Transport:
+    def _replica(self, place: Place, watch: Watch) -> Replica:
+        return Replica(place.name, self._transport(place), endpoint(place.url), self._timeout, watch)
+
+    def _transport(self, place: Place) -> Transport:
         headers = {
             "accept": "application/json",
             "accept-encoding": "identity",
@@ -174,14 +186,14 @@ class OpenAICompletionClient:
             from evoselfcode.clients.transport import InjectedClient  # imports httpx, which the direct lane does not
 
             return InjectedClient(self._http_client, headers)
-        if self._wish.base_url == "local:":
+        if place.url == "local:":
             from evoselfcode.clients.transport import InProcess
             from evoselfcode.local.answer import answer
 
             return InProcess(answer)
         from evoselfcode.clients.lane.way import lanes_to  # opens sockets: only when a connection is opened
 
-        return lanes_to(self._wish.base_url, headers)
+        return lanes_to(place.url, headers, place.at)
 
     async def __aenter__(self) -> Self:
         """Open a connection that later calls in this event loop share. May be entered more than once."""

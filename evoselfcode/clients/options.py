@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Choice, Sampling
+from evoselfcode.wire.dialect import endpoint
 
 
 class ChoiceDict(TypedDict):
@@ -76,6 +77,28 @@ def choice_dict(choice: Choice) -> ChoiceDict:
     if choice.logprob is not None:
         row["logprob"] = choice.logprob
     return row
+
+
+def checked_urls(base_url: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the addresses if servers of one model can be behind them.
+
+    Raises:
+        UsageError: One is no http address; there are none; one is there twice; or some are reached by TLS and others
+            are not, so that the key would go out in clear to those.
+    """
+    if isinstance(base_url, str):
+        return (checked_url(base_url),)
+    urls = tuple(map(checked_url, base_url))
+    if not urls:
+        raise UsageError("base_url is an empty list", hint="give the addresses of the replicas, or one address")
+    if "local:" in urls and len(urls) > 1:
+        raise UsageError("base_url lists local: beside others", hint="the embedded model has no replicas")
+    if len({url.partition(":")[0].lower() for url in urls}) > 1:
+        raise UsageError("base_url mixes http:// and https://", hint="reach all replicas in one way")
+    places = [endpoint(url).api.lower() for url in urls]
+    if twice := [url for number, url in enumerate(urls) if places[number] in places[:number]]:
+        raise UsageError(f"base_url lists {twice[0]!r} twice", hint="each replica is listed once")
+    return urls
 
 
 def checked_url(url: str) -> str:

@@ -95,7 +95,7 @@ def _family_of_root(model: str, root: str) -> str | None:
     return family.name if family else None
 
 
-_UNCHECKED_MODEL = ("llamacpp", "sglang", "tgi", "llama-cpp-python", "tabby")
+ANY_NAME = ("llamacpp", "sglang", "tgi", "llama-cpp-python", "tabby")
 """Servers that answer to any name, or load what it names; a name they do not list is a remark, not an end."""
 
 _PARTIAL_LIST = ("fireworks", "together", "openrouter", "siliconflow", "openai", "mistral", "deepseek")
@@ -118,7 +118,7 @@ def _choose_model(wish: Wish, server: str, listed: servers.Models, book: Book) -
         return wish.model
     close = difflib.get_close_matches(wish.model, names, n=1, cutoff=0.3)
     hint = f"did you mean {close[0]}?" if close else f"it lists: {', '.join(names[:8])}"
-    if server in _UNCHECKED_MODEL:
+    if server in ANY_NAME:
         book.add("model", "warning", f"the server does not list {wish.model!r} but answers to any name", hint)
         return wish.model
     if server in _PARTIAL_LIST:

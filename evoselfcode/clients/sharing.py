@@ -108,7 +108,7 @@ class Sharing:
                     self._wish, n=n, scores=scores or (known is not None and known.findings.looked_at_scores)
                 )
                 try:
-                    known = _Known(await opened.connection.probe(wish), n)
+                    known = _Known(await opened.connection.preflight(wish), n)
                 except EvoselfcodeError as error:
                     opened.failure = error
                     raise

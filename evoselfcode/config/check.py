@@ -98,7 +98,7 @@ def _meaning(hint: Any) -> str:
 
 def _leaf(hint: Any, value: Any, path: Path_, document: Document) -> Any:
     """Check one setting; return ``None`` after complaining."""
-    if path in document.unset:
+    if any(at[: len(path)] == path for at in document.unset):
         return None
     if not _is_unicode(value):
         document.complain(path, "contains half of a surrogate pair, expected text that UTF-8 can hold")
@@ -188,14 +188,17 @@ def _allowed(hint: Any) -> set[str]:
 def _together(config: Any, document: Document) -> None:
     """Find settings that are right alone and wrong together."""
     fim, namegen = config.api.fim, config.namegen
-    if config.api.base_url != "local:" and not config.model:
+    if config.api.is_server and not config.model:
         document.problems.append(
             f"{document.place(('api', 'base_url'))}: model: is missing; set it to the name that "
-            f"{short(config.api.base_url)} lists under /v1/models (only `local:` needs none)"
+            f"{short(config.api.addresses[0])} lists under /v1/models (only `local:` needs none)"
         )
-    rater = config.rating.api.base_url
-    if rater not in (None, "local:") and not (config.rating.model or config.model):
-        document.complain(("rating", "model"), f"is missing; set it to the name that {short(rater)} lists")
+    there = config.rating.api
+    if there.is_server and not (config.rating.model or config.model):
+        document.complain(("rating", "model"), f"is missing; set it to the name that {short(there.addresses[0])} lists")
+    for at, api in ((("api",), config.api), (("rating", "api"), there)):
+        if api.headless and not api.is_server:
+            document.complain((*at, "headless"), f"needs {'.'.join(at)}.base_url: the name of a headless Service")
     if fim.mode == "suffix" and fim.use_chat_for_fim:
         document.complain(
             ("api", "fim", "mode"), "pins suffix while api.fim.use_chat_for_fim is true; take one of them out"

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from evoselfcode.config.addresses import addresses
+
 _Text = Annotated[str, Meta(min_length=1)]
 _Most = Annotated[int, Meta(ge=0, le=100_000)]
 
@@ -14,9 +16,11 @@ _Most = Annotated[int, Meta(ge=0, le=100_000)]
 class RaterApi(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the rater is; what is left out is that of the section api."""
 
-    base_url: Annotated[str | None, Meta(description="Address of the rater; null is api.base_url, with its key.")] = (
-        None
-    )
+    base_url: Annotated[
+        str | tuple[str, ...] | None,
+        Meta(description="Address of the rater, or a list of its replicas'; null is api.base_url, with its key."),
+    ] = None
+    headless: Annotated[bool, Meta(description="As api.headless, for the base_url that is given here.")] = False
     api_key: Annotated[
         str | None,
         Meta(
@@ -29,6 +33,16 @@ class RaterApi(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="Requests in flight at once; null is api.concurrency."),
     ] = None
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of base_url, one for each replica that is listed; none where it is left out."""
+        return () if self.base_url is None else addresses(self.base_url)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether a server of the rater's own is named."""
+        return self.addresses not in ((), ("local:",))
+
     def __repr__(self) -> str:
         return f"RaterApi({masked_rater(self)!r})"
 
@@ -40,6 +54,7 @@ def masked_rater(api: RaterApi) -> dict[str, Any]:
     """Return the section as plain data, the key masked."""
     return {
         "base_url": api.base_url,
+        "headless": api.headless,
         "api_key": "***" if api.api_key else api.api_key,
         "concurrency": api.concurrency,
     }

@@ -22,7 +22,7 @@ def _boundary(config: RunConfig) -> list[str]:
         name: cell for name, cell in cells(config).items() if cell.boundary == "literal" and not cell.first_words
     }
     after_space = [name for name, cell in literal.items() if not cell.fim and cell.prefix.endswith(" ")]
-    if after_space and config.api.base_url != "local:":
+    if after_space and config.api.is_server:
         found.append(
             f"{_prompts(after_space)} in a space: byte-pair models put the space into a name's first token, so the arm "
             "is handicapped by the prompt, not by the mode\nhint: prompts.boundary: token strips it in all arms"

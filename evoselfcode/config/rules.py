@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from evoselfcode.config.addresses import each_address
 from evoselfcode.config.plain_yaml import Path_, short
 
 WANTED_URL = "expected http://host:port, https://host/v1 or local:"
@@ -146,9 +147,9 @@ def rising(numbers: tuple[int, ...]) -> str | None:
 
 
 RULES: dict[Path_, Callable[[Any], str | None]] = {
-    ("api", "base_url"): base_url,
+    ("api", "base_url"): each_address(base_url),
     ("api", "api_key"): api_key,
-    ("rating", "api", "base_url"): base_url,
+    ("rating", "api", "base_url"): each_address(base_url),
     ("rating", "api", "api_key"): api_key,
     ("choose", "strata", "bands"): rising,
     ("export", "phrases"): each_holds("{func_name}", "{description}", "{skeleton}"),

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from evoselfcode.config.addresses import addresses
+
 WEAK_NAMES = (
     "main", "solution", "solve", "test", "foo", "bar", "baz", "qux", "func", "function", "fn", "helper", "run",
     "process", "do_it", "do_something", "algorithm", "my_function", "example", "demo", "temp", "tmp", "name",
@@ -52,12 +54,20 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Where the model is and how hard it may be asked."""
 
     base_url: Annotated[
-        str,
+        str | tuple[str, ...],
         Meta(
             description="Server address, with or without /v1 (without any path, /v1 is added; with a path it is used "
-            "as written). `local:` is the embedded model."
+            "as written). A list, or one text with commas, is that of replicas: servers of the same model. `local:` is "
+            "the embedded model."
         ),
     ] = "local:"
+    headless: Annotated[
+        bool,
+        Meta(
+            description="Take every IP address that the host of base_url has for a replica of its own, and look who is "
+            "there every 30 s: for a headless Service of Kubernetes."
+        ),
+    ] = False
     api_key: Annotated[
         str, Meta(description="Bearer token; write ${NAME} to read it from the environment. Never shown.")
     ] = ""
@@ -93,6 +103,16 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         float, Meta(ge=0, description="Seconds to wait while no endpoint answers before the run ends.")
     ] = 3600.0
     fim: Fim = Fim()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of base_url, one for each replica that is listed."""
+        return addresses(self.base_url)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether requests go to a server, and not to the embedded model."""
+        return self.addresses != ("local:",)
 
     @property
     def fixed_concurrency(self) -> int | None:

@@ -18,7 +18,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         versions: Versions of this package, of Python and of the libraries that shape results.
         fingerprint: Every setting that changes results, by key path.
         config: The whole configuration, the key masked.
-        base_url: Where the server was.
+        base_url: Where the server was; of several replicas, their addresses with commas between.
         preflight: What the preflight found, so that a resumed run need not ask again.
         started: When the run was first started (UTC, ISO 8601).
         updated: When this manifest was written (UTC, ISO 8601).

@@ -71,7 +71,7 @@ class Played:
         self.config = RunConfig.from_mapping({
             "model": MODEL,
             "api": {
-                "base_url": urls[0],
+                "base_url": urls,
                 "concurrency": scenario.concurrency,
                 "outage_limit": 3600.0,
                 **scenario.api,

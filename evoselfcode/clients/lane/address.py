@@ -100,6 +100,33 @@ def _ascii(host: str) -> str:
         raise ValueError(str(error)) from None
 
 
+async def addresses_of(
+    host: str, port: int, *, look_up: Callable[..., Sequence[Found]] = socket.getaddrinfo
+) -> tuple[str, ...]:
+    """Return every IP address that a name has now, in the family that this system prefers.
+
+    In both families at once, each server would be counted twice. Cancelled: the answer is thrown away.
+
+    Args:
+        host: Name or IP address.
+        port: TCP port.
+        look_up: Asks the system; called in a thread.
+
+    Raises:
+        OSError: The name is not known, or whoever knows does not answer.
+        ValueError: The name cannot be one.
+    """
+    ask = partial(look_up, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(None, ask)
+    return tuple(dict.fromkeys(_numeric(one) for one in found if one[0] == found[0][0]))
+
+
+def _numeric(found: Found) -> str:
+    """Write an address with its zone, which an address that is valid on one link only needs."""
+    host, zone = found[4][0], found[4][3] if len(found[4]) == 4 else 0
+    return f"{host}%{zone}" if zone and "%" not in host else str(host)
+
+
 class Address:
     """A host and a port, resolved again when a resolution has grown old.
 

@@ -36,11 +36,13 @@ class DirectLanes:
     Args:
         headers: Sent with each call.
         keepalive: Seconds that an unused connection is kept.
+        at: IP address that connections are opened to, one of those that the calls' host has; ``""`` is any of them.
+            The ``Host`` header and the certificate are those of the name.
     """
 
-    def __init__(self, headers: Mapping[str, str], *, keepalive: float = KEEPALIVE_SECONDS) -> None:
+    def __init__(self, headers: Mapping[str, str], *, keepalive: float = KEEPALIVE_SECONDS, at: str = "") -> None:
         self._headers = dict(headers)
-        self._keepalive = keepalive
+        self._keepalive, self._at = keepalive, at
         self._pool: Pool | None = None
         self._routes: dict[tuple[str, str], _Route] = {}
 
@@ -78,7 +80,7 @@ class DirectLanes:
         if to.authorization:
             headers["authorization"] = to.authorization
         head = request_head(method, to.target, [*(headers | self._headers).items()])
-        self._pool = self._pool or Pool(self._keepalive)
+        self._pool = self._pool or Pool(self._keepalive, at=self._at)
         if len(self._routes) >= REMEMBERED_URLS:
             self._routes.clear()
         route = _Route(self._pool.origin(to.host, to.port, tls=to.tls), head)

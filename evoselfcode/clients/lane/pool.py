@@ -29,15 +29,16 @@ class Origin:
     """A server, and the connections to it that nobody uses at the moment.
 
     Args:
-        host: Name or IP address.
+        host: Name or IP address, as certificates are checked against it.
         port: TCP port.
         tls: Whether TLS is spoken.
+        at: IP address that connections are opened to; ``""`` is wherever the name leads.
         deadlines: Where unused connections are waited for.
     """
 
-    def __init__(self, host: str, port: int, *, tls: bool, deadlines: Deadlines) -> None:
+    def __init__(self, host: str, port: int, *, tls: bool, at: str, deadlines: Deadlines) -> None:
         self.host, self.tls = host, tls
-        self.address = Address(host, port)
+        self.address = Address(at or host, port)
         self.idle: dict[Lane, float] = deadlines.queue()
 
 
@@ -46,9 +47,11 @@ class Pool:
 
     Args:
         keepalive: Seconds that an unused connection is kept.
+        at: IP address that all connections are opened to, whatever the name of their server; ``""`` asks the system.
     """
 
-    def __init__(self, keepalive: float = KEEPALIVE_SECONDS) -> None:
+    def __init__(self, keepalive: float = KEEPALIVE_SECONDS, *, at: str = "") -> None:
+        self._at = at
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
         self._keepalive = keepalive
@@ -64,7 +67,7 @@ class Pool:
         """Return the server at `host` and `port`."""
         key = (host, port, tls)
         if key not in self._origins:
-            self._origins[key] = Origin(host, port, tls=tls, deadlines=self._deadlines)
+            self._origins[key] = Origin(host, port, tls=tls, at=self._at, deadlines=self._deadlines)
         return self._origins[key]
 
     async def exchange(

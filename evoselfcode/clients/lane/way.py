@@ -19,16 +19,17 @@ _log = logging.getLogger("evoselfcode")
 _told: set[tuple[str, str]] = set()
 
 
-def lanes_to(url: str, headers: Mapping[str, str]) -> Transport:
+def lanes_to(url: str, headers: Mapping[str, str], at: str = "") -> Transport:
     """Return what carries calls to `url`; say so, once for each host, where they go through a proxy.
 
     Args:
         url: Where calls will go.
         headers: Sent with each call.
+        at: IP address that connections are opened to; ``""`` is wherever the name leads. A proxy finds its own way.
     """
     proxy = proxy_for(url)
     if proxy is None:
-        return DirectLanes(headers)
+        return DirectLanes(headers, at=at)
     from evoselfcode.clients.transport import HttpxLanes  # imports httpx, which takes 60 ms
 
     host, shown = urlsplit(url).hostname or url, without_login(proxy)

@@ -76,6 +76,18 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def one_model(then: str, now: str) -> bool:
+    """Say whether an earlier preflight was of today's server: one of the addresses is the same.
+
+    Replicas come and go; each is looked at before it is asked anything.
+
+    Args:
+        then: The addresses of the earlier run, with commas between.
+        now: Those of today.
+    """
+    return not {*then.split(",")}.isdisjoint(now.split(","))
+
+
 def recalled_findings(manifest: Manifest, require: Callable[[Findings], object]) -> Findings | None:
     """Return what an earlier preflight of this server found, or ``None`` if it must be run again.
 

@@ -26,6 +26,7 @@ from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import (
     entries_of,
     is_settled,
+    one_model,
     recalled_findings,
     refuse_other_settings,
     remember,
@@ -152,7 +153,7 @@ class _Run:
         return self._summary
 
     def _recall(self, manifest: Manifest) -> None:
-        if manifest.base_url != self._client.base_url or manifest.fingerprint != self.fingerprint:
+        if not one_model(manifest.base_url, self._client.base_url) or manifest.fingerprint != self.fingerprint:
             return
         findings = recalled_findings(manifest, partial(self._stage.served, self._config, self._chosen))
         if findings is not None:

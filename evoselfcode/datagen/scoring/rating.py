@@ -40,7 +40,8 @@ def rater(config: RunConfig) -> RunConfig:
     """
     there, api = config.rating.api, config.api
     rating = config.rating
-    elsewhere = there.base_url is not None and there.base_url.rstrip("/") != api.base_url.rstrip("/")
+    own = {url.rstrip("/") for url in api.addresses}
+    elsewhere = not own.issuperset(url.rstrip("/") for url in there.addresses)
     if not elsewhere and rating.model in (None, config.model):
         rating = msgspec.structs.replace(rating, model=None, api=msgspec.structs.replace(there, base_url=None))
     key = there.api_key if there.api_key is not None else "" if elsewhere else api.api_key
@@ -50,7 +51,8 @@ def rater(config: RunConfig) -> RunConfig:
         model=config.rating.model or config.model,
         api=msgspec.structs.replace(
             api,
-            base_url=there.base_url if there.base_url is not None else api.base_url,
+            base_url=api.base_url if there.base_url is None else there.base_url,
+            headless=api.headless if there.base_url is None else there.headless,
             api_key=key,
             concurrency=there.concurrency or api.concurrency,
         ),
@@ -61,12 +63,13 @@ def rater_client(config: RunConfig) -> OpenAICompletionClient:
     """Build the client of the rater, given what :func:`rater` returned; it fills no middles."""
     api = config.api
     return OpenAICompletionClient(
-        base_url=api.base_url,
+        base_url=api.addresses,
         model=config.model or "",
         api_key=api.api_key,
         fim_mode="none",
         timeout=api.timeout,
         max_attempts=api.max_attempts,
+        headless=api.headless,
         chat=config.rating.chat,
     )
 
