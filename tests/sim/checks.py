@@ -119,11 +119,18 @@ def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
 
 
 def _in_flight(history: History, config: RunConfig) -> None:
-    """C1: never more in flight than is allowed."""
-    limit = config.api.fixed_concurrency or 4096
-    if over := [attempt for attempt in history.attempts if attempt.open_all > limit]:
-        most = max(attempt.open_all for attempt in over)
-        history.broken.append(f"(C1) {most} attempts were in flight at {over[0].began:.3f} s, {limit} are allowed")
+    """C1: no attempt begins where as many as are allowed are in flight, and never more than were told for the run."""
+    most = config.api.fixed_concurrency
+    for attempt in history.attempts:
+        if most is not None and attempt.open_all > most:
+            told = f"{attempt.open_all} attempts were in flight in all at {attempt.began:.3f} s, {most} are allowed"
+        elif attempt.open_there > attempt.limit:
+            told = f"{attempt.open_there} were in flight at {attempt.replica} at {attempt.began:.3f} s, "
+            told += f"{attempt.limit} are allowed"
+        else:
+            continue
+        history.broken.append(f"(C1) {told}")
+        return
 
 
 QUESTIONS = {"outage": 0.1, "vanished": 0.1, "storm": 0.5, "unavailable": 0.5}
@@ -135,12 +142,13 @@ FIRST_QUESTIONS = 12
 
 
 def _to_the_dead(history: History, config: RunConfig) -> None:
-    """R2, C8: who is away is asked by probes alone, once what was on its way has failed."""
+    """R2, C6, C8: who does not answer is asked by probes and trials alone, once what was on its way has failed."""
     for replica, what, begins, ends in history.ills:
         if what not in QUESTIONS or ends - begins < 10.0:
             continue
         asked = sum(it.replica == replica and begins < it.began < ends and it.what != "load" for it in history.attempts)
-        most = (config.api.fixed_concurrency or 256) + FIRST_QUESTIONS + (ends - begins) * QUESTIONS[what]
+        lives = 1 + sum(begins < life.began < ends for life in history.lives)  # each begins with all slots
+        most = lives * (config.api.expected_concurrency + FIRST_QUESTIONS) + (ends - begins) * QUESTIONS[what]
         if asked > most:
             told = f"{asked} requests went to {replica} in {ends - begins:.0f} s of {what}"
             history.broken.append(f"(R2, C6) {told}, {most:.0f} are allowed")

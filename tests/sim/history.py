@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal
@@ -33,6 +33,7 @@ class Attempt:
         why: The nemesis that was at work there, or what else ended it.
         open_there: Attempts for rows in flight at that replica, this one included, when it began.
         open_all: The same at all replicas.
+        limit: How many the engine allowed there at that moment.
     """
 
     def __init__(self, history: History, what: What, key: str, replica: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,7 +43,7 @@ class Attempt:
         self.began = loop.time()
         self.ended: float | None = None
         self.said = self.why = ""
-        self.open_there = self.open_all = 0
+        self.open_there = self.open_all = self.limit = 0
         self.asked: dict[str, Any] = {}
         self.deadline: asyncio.TimerHandle | None = None
         self.result: asyncio.Future[Reply | Failure] = loop.create_future()
@@ -97,6 +98,7 @@ class History:
         notes: All that happened, one line each, for people; kept if `telling`.
         dead: Rows that were given up.
         broken: What must never be.
+        limit_of: Says how many attempts the engine allows at a replica now.
     """
 
     telling: bool = False
@@ -108,6 +110,7 @@ class History:
     notes: list[str] = field(default_factory=list)
     dead: int = 0
     broken: list[str] = field(default_factory=list)
+    limit_of: Callable[[str], int] = lambda replica: 0
 
     def __post_init__(self) -> None:
         self._open: dict[Attempt, None] = {}
@@ -137,6 +140,7 @@ class History:
         if what == "row":
             self._there[replica] += 1
             attempt.open_there, attempt.open_all = self._there[replica], self.flying
+            attempt.limit = self.limit_of(replica)
             if key in self.acknowledged:
                 self.broken.append(f"row {key[:8]} was asked again after it had been acknowledged")
         self.note(attempt.began, f"{replica} {what} {key[:8]} asked")

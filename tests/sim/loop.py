@@ -27,6 +27,12 @@ T = TypeVar("T")
 EPOCH = 1_800_000_000.0
 """What the wall clock shows when the loop's clock shows 0: Unix time in seconds."""
 
+SHORTEST = 1e-6
+"""Seconds that a timer takes at least."""
+
+MOST_STEPS = 5_000_000
+"""Steps after which a run spins; one of 20,000 rows takes 400,000."""
+
 LAST_STEPS = 100_000
 """Steps that cancelled tasks may take to their end: more is a task that cannot be cancelled."""
 
@@ -82,6 +88,10 @@ class SteppedLoop(VirtualLoop):
         """Return the Unix time that the process sees, in seconds."""
         return EPOCH + self.time() + self.offset
 
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """Call it then, or a moment later: where the clock stands still, who waits for now would wait for ever."""
+        return super().call_at(max(when, self.time() + SHORTEST), callback, *args, context=context)
+
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Leave it in the heap: it is passed over when its time comes."""
 
@@ -99,6 +109,8 @@ class SteppedLoop(VirtualLoop):
         if handle._cancelled:
             return
         self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise RuntimeError("the run spins: it makes steps without end")
         if self.steps == self.kill_at:
             ready.appendleft(handle)
             raise Killed("at a step")

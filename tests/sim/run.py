@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
 from evoselfcode import OpenAICompletionClient, RunConfig
 from evoselfcode.datagen.pipeline.namegen import NAMES
@@ -18,6 +19,7 @@ from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.stage import requests
 from evoselfcode.datagen.pipeline.summary import Summary
 from evoselfcode.engine import FleetStatistics, Stop
+from evoselfcode.engine.member import Member
 from evoselfcode.errors import EndpointDown, EvoselfcodeError, Interrupted, StorageError
 from evoselfcode.storage import Entry, Journal
 from sim.checks import after_a_life, after_the_end
@@ -72,7 +74,7 @@ class Played:
             "model": MODEL,
             "api": {
                 "base_url": urls,
-                "concurrency": scenario.concurrency,
+                "concurrency": scenario.concurrency or "auto",
                 "outage_limit": 3600.0,
                 **scenario.api,
             },
@@ -93,6 +95,7 @@ class Played:
             stack.enter_context(network(self.world))
             stack.enter_context(self.disk.watching())
             stack.enter_context(self._acknowledging())
+            stack.enter_context(self._limits())
             self._arm()
             deaths = iter(self.scenario.deaths)
             pause = self.scenario.restart
@@ -199,13 +202,16 @@ class Played:
 
     def _look(self, summary: Summary, fleet: FleetStatistics) -> None:
         """C1: every slot that is held at a moment is an attempt that begins, lasts or ends at this moment."""
-        self.loop.call_later(1e-6, self._compare, self.loop.time(), fleet.in_flight)
+        if self.config.api.requests_per_second is None:  # who waits for his start holds his slot
+            self.loop.call_later(1e-6, self._compare, self.loop.time(), fleet.in_flight)
 
     def _compare(self, moment: float, held: int) -> None:
-        just = sum((attempt.ended or 0.0) >= moment for attempt in self.history.attempts[-500:])
-        if held > self.history.flying + just:
-            told = f"(C1) {held} slots were held for {self.history.flying + just} attempts in flight"
-            self.history.broken.append(f"{told} at {moment:.6f}")
+        just = [attempt for attempt in self.history.attempts[-500:] if (attempt.ended or 0.0) >= moment]
+        open_or_just = [*self.history.in_flight(), *just]
+        if any(attempt.what == "models" for attempt in open_or_just):
+            return  # a replica that nobody has looked at yet is looked at first, from a row's slot
+        if held > (there := sum(attempt.what == "row" for attempt in open_or_just)):
+            self.history.broken.append(f"(C1) {held} slots were held for {there} attempts in flight at {moment:.6f}")
 
     @contextmanager
     def _acknowledging(self) -> Iterator[None]:
@@ -227,6 +233,29 @@ class Played:
             yield
         finally:
             Journal.append, Journal.commit = append, commit  # type: ignore[method-assign]
+
+
+    @contextmanager
+    def _limits(self) -> Iterator[None]:
+        """Note the engine's limit with each attempt: the greater one, of a moment in which it changes."""
+        seen: dict[str, tuple[float, int, int]] = {}
+        reopen = Member._reopen
+
+        def reopened(member: Member) -> None:
+            host, now = urlsplit(member.name).hostname or "", self.loop.time()
+            at, before, last = seen.get(host, (now, 0, 0))
+            seen[host] = (now, max(before, last) if at == now else last, member.limit)
+            reopen(member)
+
+        def limit_of(replica: str) -> int:
+            at, before, last = seen[replica]
+            return max(before, last) if at == self.loop.time() else last
+
+        Member._reopen, self.history.limit_of = reopened, limit_of  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            Member._reopen = reopen  # type: ignore[method-assign]
 
 
 def play(scenario: Scenario, folder: Path, *, telling: bool = False) -> History:

@@ -45,7 +45,7 @@ class Scenario:
         spread: Sigma of the logarithm of the length.
         requests: Requests of each of the two arms.
         n: Choices per request.
-        concurrency: Requests in flight, all replicas together.
+        concurrency: Requests in flight, all replicas together; 0 has the engine find the limits out.
         troubles: What goes wrong with replicas.
         deaths: How the first lives end; later ones are left alone.
         restart: Seconds from the end of a life to the next.
@@ -78,7 +78,7 @@ class Scenario:
     def __str__(self) -> str:
         lines = [
             f"seed {self.seed}: {self.replicas} replicas of {self.slots} slots, {2 * self.requests} rows of "
-            f"{self.n} choices, {self.concurrency} in flight, {self.api or 'defaults'}"
+            f"{self.n} choices, {self.concurrency or 'auto'} in flight, {self.api or 'defaults'}"
         ]
         lines += [
             f"  {trouble.what} of {', '.join(f'replica-{number}' for number in trouble.replicas)} "
@@ -102,9 +102,9 @@ def scenario(seed: int) -> Scenario:
     replicas = random.choice([1, 1, 2, 3, 4])
     slots = random.choice([4, 16, 64])
     requests = random.randint(20, 100)
-    concurrency = random.choice([3, 8, 16, 32, 90])
+    concurrency = random.choice([0, 0, 3, 8, 16, 32, 90])
     tokens = random.choice([30.0, 100.0, 300.0])
-    ideal = 2 * requests * tokens / 90 / min(concurrency, replicas * slots)
+    ideal = 2 * requests * tokens / 90 / min(concurrency or 16 * replicas, replicas * slots)
     return Scenario(
         seed=seed,
         replicas=replicas,
@@ -122,6 +122,7 @@ def scenario(seed: int) -> Scenario:
         failing_syncs=(random.uniform(0.0, ideal),) if random.random() < 0.15 else (),
         slow_disk=random.choice([0.02, 0.02, 2.0]),
         jumps=((random.uniform(0.0, ideal), random.choice([-3600.0, 86400.0])),) if random.random() < 0.3 else (),
+        api={"requests_per_second": random.choice([2.0, 20.0])} if random.random() < 0.2 else {},
     )
 
 
