@@ -48,7 +48,8 @@ class RetryBudget:
         """Return how many retries may be made now."""
         if now >= self._second:
             self._turn(now)
-        return max(0.0, self._sum / self.SHARE + self.FLOOR * self.SPAN * self.endpoints)  # requests are forgotten first
+        left = self._sum / self.SHARE + self.FLOOR * self.SPAN * self.endpoints
+        return max(0.0, left)  # what was put in may be forgotten before what it paid for
 
     def _turn(self, now: float) -> None:
         """Forget the seconds that are too old."""
