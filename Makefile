@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real reference picture lock clean
+.PHONY: help names test check test-real test-replicas reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ check:  ## Lint, format and types
 
 test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
 	@scripts/test-real
+
+test-replicas:  ## Kill real servers in the middle of runs (two llama.cpp servers, three of our own)
+	@scripts/test-replicas
 
 reference:  ## Write the generated pages of docs/reference anew
 	@scripts/install run

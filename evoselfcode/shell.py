@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evoselfcode import loops
 from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError, UsageError
+from evoselfcode.sockets import with_room
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ MOST_GIVEN_UP = 0.05
 
 MOST_REPORTED = 200_000
 """Draws of a run up to which its report is made at its end: about ten seconds."""
-
-SPARE_FILES = 64
-"""Open files of a run besides its connections."""
 
 T = TypeVar("T")
 
@@ -63,8 +61,7 @@ def run_in_shell(
 
     for warning in stage.warnings(config):
         say(f"warning: {warning}")
-    if config.api.is_server:
-        allow_sockets(config.api.expected_concurrency)
+    config = with_room(config, stage.concurrency(config))
     client = client or OpenAICompletionClient.from_config(config)
     begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run)
 
@@ -218,24 +215,6 @@ def standard_output() -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(f"cannot write to the standard output: {error.strerror or error}") from error
-
-
-def allow_sockets(wanted: int) -> None:
-    """Raise the limit on open files where `wanted` connections do not fit; say so if they cannot.
-
-    Without, a connection that this system refuses looks like an endpoint that is away.
-    """
-    import resource
-
-    needed = wanted + SPARE_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < needed:
-        say(f"warning: {most} files may be open at once (ulimit -n), too few for api.concurrency {wanted}")
-        say(f"hint: set api.concurrency to {max(1, most - SPARE_FILES)} or less")
 
 
 async def until_signalled(run: Callable[[Stop], Awaitable[T]], *, under_way: str = "attempts in flight") -> T:

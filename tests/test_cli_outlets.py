@@ -63,16 +63,31 @@ def test_a_run_ends_well_where_nobody_can_be_told_of_its_progress(folder: Path, 
 
 
 def test_a_low_limit_on_open_files_is_raised_as_far_as_it_goes(folder: Path) -> None:
-    """Else refused sockets look like an endpoint that is away. Sabotage: do not call ``allow_sockets``."""
+    """Else refused sockets look like an endpoint that is away. Sabotage: do not call ``with_room``."""
     settings = "--set model=evoselfcode-ngram --set namegen.num_requests=40 --set api.outage_limit=1"
+    settings += " --set api.concurrency=64"
     with serve("--latency", "100ms") as server:
         line = f"{RUN} {settings} --set api.base_url={server.url}"
         raised = shell(folder, f"ulimit -S -n 48; {line}")
         assert raised.returncode == 0, raised.stderr
         assert "failed attempts" not in raised.stdout
-    told = shell(folder, f"ulimit -n 100; {line} --new-run")
-    assert "warning: 100 files may be open at once (ulimit -n), too few for api.concurrency 64\n" in told.stderr
-    assert "hint: set api.concurrency to 36 or less\n" in told.stderr
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers(folder: Path) -> None:
+    """C15. Sabotages: go on with a warning; count no spare files; let auto grow to where sockets are refused."""
+    at = "--set api.base_url=http://127.0.0.1:9 --set model=m"
+    refused = shell(folder, f"ulimit -n 256; {RUN} {at} --set api.concurrency=1000")
+    assert refused.returncode == 2
+    assert (
+        "error: 256 files may be open at once (ulimit -n), too few for 1000 requests in flight, which need 1072\n"
+        "hint: set api.concurrency to 184 or less, or raise the limit\n"
+    ) in refused.stderr
+    auto = shell(folder, f"ulimit -n 256; {RUN} {at}")
+    assert "warning: 256 files may be open at once (ulimit -n): room for 184 requests in flight\n" in auto.stderr
+    assert auto.returncode == 6
+    two = shell(folder, f"ulimit -n 2000; {RUN} {at} --set api.base_url=http://127.0.0.1:9,http://127.0.0.1:11")
+    assert "room for 960 requests in flight to each of 2 replicas\n" in two.stderr
+    assert "hint: raise the limit, or set api.max_concurrency to 960" in two.stderr
 
 
 def test_a_stop_during_the_preflight_ends_it_at_once(folder: Path) -> None:

@@ -119,11 +119,6 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Requests in flight at once where that is given; ``None`` for auto."""
         return None if self.concurrency == "auto" else self.concurrency
 
-    @property
-    def expected_concurrency(self) -> int:
-        """Requests in flight at once for which connections must be possible."""
-        return self.fixed_concurrency or self.max_concurrency or 256
-
     def __repr__(self) -> str:
         return f"Api({masked(self)!r})"
 
