@@ -87,11 +87,13 @@ class Places:
             try:
                 with anyio.fail_after(RESOLVING_SECONDS):
                     found = tuple(await self._resolve(host, port))
-                if not found:
-                    raise OSError("it has no address")
-                self._last[url] = found
             except (OSError, ValueError) as error:  # TimeoutError is an OSError
                 self.trouble = f"{host} cannot be resolved: {error or f'no answer within {RESOLVING_SECONDS:g} s'}"
+                continue
+            if found:
+                self._last[url] = found
+            else:
+                self.trouble = f"{host} has no address"
         places = [Place(url, at) for url in self._urls for at in self._last.get(url, ("",))]
         return tuple({place.name: place for place in places}.values())
 
