@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real test-replicas reference picture lock clean
+.PHONY: help names test check test-real test-replicas manifests slurm signals bench soak reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,11 +14,26 @@ test:  ## Run the tests (installs into .venv first)
 check:  ## Lint, format and types
 	@scripts/check
 
+bench:  ## Measure what a request costs the whole generator (ten minutes)
+	@scripts/bench
+
+soak:  ## Run a million requests and look at what grows (five minutes)
+	@scripts/soak
+
 test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
 	@scripts/test-real
 
 test-replicas:  ## Kill real servers in the middle of runs (two llama.cpp servers, three of our own)
 	@scripts/test-replicas
+
+manifests:  ## Check configs/kubernetes against the schemas of Kubernetes, strictly
+	@scripts/test-manifests
+
+slurm:  ## Run configs/slurm/array.sh on a one-node Slurm of its own, with a requeue in the middle
+	@scripts/test-slurm
+
+signals:  ## Stop a real run 100 times, at any time
+	@EVOSELFCODE_SIGNALS=100 scripts/test tests/test_signals.py
 
 reference:  ## Write the generated pages of docs/reference anew
 	@scripts/install run
@@ -35,4 +50,4 @@ lock:  ## Write the hash-locked requirement files anew
 	@scripts/lock
 
 clean:  ## Remove what the other targets made, but not data/generated
-	rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-manifests .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -49,7 +49,7 @@ from evoselfcode.datagen.filters.gates import RUFF_GATE
 from evoselfcode.datagen.sandbox import probe
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Choice, Completion, L2r, Outcome, Request, Sampling, Task
-from evoselfcode.storage import JOURNAL, MANIFEST, Draw, Journal, Manifest, make_entry, write_manifest
+from evoselfcode.storage import MANIFEST, Draw, Journal, Manifest, make_entry, write_manifest
 
 CORPUS = Path(__file__).parents[1] / "tests" / "data" / "codegen16b_humaneval_even.jsonl.gz"
 SHORTEST, LONGEST = 300, 500
@@ -113,7 +113,7 @@ def journal(folder: Path, drafts: Sequence[Draft]) -> Path:
         Manifest(stage="code", versions={}, fingerprint={}, config={}, base_url="", preflight={}, started="",
                  updated="", state="complete", counts={}),
     )  # fmt: skip
-    sampling, lines = Sampling(max_new_tokens=256, n=N, seed=0), Journal(run / JOURNAL)
+    sampling, lines = Sampling(max_new_tokens=256, n=N, seed=0), Journal(run)
     for number in range(0, len(drafts), N):
         drawn = drafts[number : number + N]
         for index, one in enumerate(drawn):  # every row its own task: the functions are of many

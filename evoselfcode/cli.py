@@ -8,20 +8,21 @@ commands of Stage B are :mod:`evoselfcode.cli_code`, those that look at its code
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from evoselfcode import __version__, loops
+from evoselfcode import __version__, loops, signals
 from evoselfcode.cli_all import datagen_all
 from evoselfcode.cli_choosing import CHOOSING
 from evoselfcode.cli_code import STAGE_B
 from evoselfcode.cli_exporting import export
-from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_settings
+from evoselfcode.cli_journal import refilter
+from evoselfcode.cli_options import load, with_arms, with_config, with_run_options, with_settings
 from evoselfcode.cli_scoring import SCORING
+from evoselfcode.cli_sharding import SHARDING
 from evoselfcode.errors import EvoselfcodeError, Interrupted
 from evoselfcode.shell import report_in_shell, run_in_shell, standard_output, with_report
 from evoselfcode.terminal import leave, printable, say
@@ -45,9 +46,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except EvoselfcodeError as error:
-            if isinstance(error, Interrupted):  # what is left takes milliseconds; one more Ctrl-C would be a traceback
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if isinstance(error, Interrupted):
+                signals.ignore()
             word = "stopped" if isinstance(error, Interrupted) else "error"
             say(f"{word}: {error}")
             ctx.exit(error.exit_code)
@@ -65,18 +65,15 @@ def main() -> None:
 @with_config
 @with_settings
 @with_arms
-@with_new_run
-@quietly
-def datagen_names(
-    config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], new_run: bool, quiet: bool
-) -> None:
+@with_run_options
+def datagen_names(config_path: Path, overrides: tuple[str, ...], arms: tuple[str, ...], **how: Any) -> None:
     """Generate function names by FIM and by L2R, or whatever namegen.arms names, filter and save them.
 
     Run the same command again to resume: what is settled is never asked again.
     """
     from evoselfcode.datagen.pipeline.namegen import NAMES
 
-    run_in_shell(NAMES, load(config_path, overrides), arms, new_run=new_run, quiet=quiet, then=with_report)
+    run_in_shell(NAMES, load(config_path, overrides), arms, then=with_report, **how)
 
 
 @main.command()
@@ -90,7 +87,7 @@ def doctor(config_path: Path, overrides: tuple[str, ...], scores: bool) -> None:
     --scores. The exit code is 2 if no way of fill-in-the-middle works, or not in such an order, or none of scoring.
     """
     from evoselfcode.clients import Findings, OpenAICompletionClient
-    from evoselfcode.terminal import findings_table
+    from evoselfcode.terminal_findings import findings_table
 
     config = load(config_path, overrides)
     client = OpenAICompletionClient.from_config(config)
@@ -195,7 +192,7 @@ def serve(
     server.run(app, host, port, on_ready=lambda url: say(f"serving the embedded model at {url}/v1"))
 
 
-for _command in (*STAGE_B, *SCORING, *CHOOSING, export, datagen_all):
+for _command in (refilter, *STAGE_B, *SCORING, *CHOOSING, *SHARDING, export, datagen_all):
     main.add_command(_command)
 
 

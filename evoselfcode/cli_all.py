@@ -5,13 +5,14 @@ This file decides in which order the commands come and what may be left out. Wha
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from evoselfcode.cli_options import load, quietly, with_config, with_settings
-from evoselfcode.errors import ScoresUnavailable
+from evoselfcode.errors import ScoresUnavailable, UsageError
 from evoselfcode.terminal import say
 
 STEPS = (
@@ -50,6 +51,7 @@ def datagen_all(
     settled is never asked again, and an export is made anew. Where the server cannot score given text, the choice does
     without.
     """
+    _refuse_shards()
     folder = Path(load(config_path, overrides).output.dir)
     left_out = {step for name, step in ALSO.items() if name not in also}
     steps = [step for step in STEPS if step not in left_out]
@@ -64,6 +66,22 @@ def datagen_all(
             ctx.invoke(_command(ctx, step), **own.get(step, shared))
         except ScoresUnavailable as error:
             say(f"warning: {error}")
+
+
+def _refuse_shards() -> None:
+    """Refuse to go all the way in a process that is one of several: what one stage wrote is merged before the next.
+
+    Raises:
+        UsageError: The environment says that it is.
+    """
+    from evoselfcode.datagen.pipeline.sharding import shard_of
+
+    shard = shard_of(None, os.environ)
+    if shard is not None:
+        raise UsageError(
+            f"this process is shard {shard}, and datagen-all goes through stages that need all of the one before",
+            hint="run the commands one by one, and `evoselfcode merge` after each; or unset the variables",
+        )
 
 
 def _command(ctx: click.Context, name: str) -> click.Command:

@@ -11,7 +11,8 @@ import click
 
 from evoselfcode import loops
 from evoselfcode.cli_options import load, quietly, with_config, with_settings
-from evoselfcode.shell import standard_output, until_signalled, with_code_report
+from evoselfcode.shell import standard_output, with_code_report
+from evoselfcode.signals import until_signalled
 
 if TYPE_CHECKING:
     from evoselfcode.engine import Stop
@@ -71,7 +72,8 @@ def choose_code(
         progress = partial(beat, "looked_at", "functions")
         return await choose(folder, config, scores=scores, ratings=ratings, out=out, stop=stop, progress=progress)
 
-    made = loops.run(partial(until_signalled, under_way="the functions that are looked at"), chosen)
+    watched = partial(until_signalled, grace=config.output.grace, under_way="the functions that are looked at")
+    made = loops.run(watched, chosen)
     with standard_output():
         choice_card(made, out or folder)
     if out is None:

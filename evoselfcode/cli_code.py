@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_new_run, with_path, with_settings
+from evoselfcode.cli_options import load, quietly, with_arms, with_config, with_path, with_run_options, with_settings
 from evoselfcode.shell import audit_in_shell, filter_in_shell, run_in_shell, with_filters
 
 with_names = click.option(
@@ -22,48 +23,39 @@ with_names = click.option(
 @with_config
 @with_settings
 @with_names
-@with_new_run
-@quietly
-def datagen_describe(
-    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, quiet: bool
-) -> None:
+@with_run_options
+def datagen_describe(config_path: Path, overrides: tuple[str, ...], names: Path | None, **how: Any) -> None:
     """Ask for a description of each name: a name alone makes a poor prompt for code."""
     from evoselfcode.datagen.code.describe import DESCRIBE
 
     config = load(config_path, with_path(overrides, "describe.names", names))
-    run_in_shell(DESCRIBE, config, new_run=new_run, quiet=quiet)
+    run_in_shell(DESCRIBE, config, **how)
 
 
 @click.command("datagen-skeleton")
 @with_config
 @with_settings
 @with_names
-@with_new_run
-@quietly
-def datagen_skeleton(
-    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, quiet: bool
-) -> None:
+@with_run_options
+def datagen_skeleton(config_path: Path, overrides: tuple[str, ...], names: Path | None, **how: Any) -> None:
     """Ask for a typed signature and a docstring for each name and description."""
     from evoselfcode.datagen.code.skeleton import SKELETON
 
     config = load(config_path, with_path(overrides, "skeleton.names", names))
-    run_in_shell(SKELETON, config, new_run=new_run, quiet=quiet)
+    run_in_shell(SKELETON, config, **how)
 
 
 @click.command("datagen-asserts")
 @with_config
 @with_settings
 @with_names
-@with_new_run
-@quietly
-def datagen_asserts(
-    config_path: Path, overrides: tuple[str, ...], names: Path | None, new_run: bool, quiet: bool
-) -> None:
+@with_run_options
+def datagen_asserts(config_path: Path, overrides: tuple[str, ...], names: Path | None, **how: Any) -> None:
     """Ask for checks of each function, for the code that will be run against them."""
     from evoselfcode.datagen.code.asserts import ASSERTS
 
     config = load(config_path, with_path(overrides, "asserts.names", names))
-    run_in_shell(ASSERTS, config, new_run=new_run, quiet=quiet)
+    run_in_shell(ASSERTS, config, **how)
 
 
 @click.command("datagen-code")
@@ -71,15 +63,13 @@ def datagen_asserts(
 @with_settings
 @with_names
 @with_arms
-@with_new_run
-@quietly
+@with_run_options
 def datagen_code(
     config_path: Path,
     overrides: tuple[str, ...],
     names: Path | None,
     arms: tuple[str, ...],
-    new_run: bool,
-    quiet: bool,
+    **how: Any,
 ) -> None:
     """Write a function for each name, and keep the code that passes the filters.
 
@@ -90,8 +80,8 @@ def datagen_code(
 
     config = load(config_path, with_path(overrides, "codegen.names", names))
     require_libraries(config)
-    then = partial(with_filters, config=config, quiet=quiet)
-    run_in_shell(CODE, config, arms, new_run=new_run, quiet=quiet, then=then)
+    then = partial(with_filters, config=config, quiet=how["quiet"])
+    run_in_shell(CODE, config, arms, then=then, **how)
 
 
 @click.command("filter-code")

@@ -12,7 +12,8 @@ import click
 from evoselfcode import loops
 from evoselfcode.cli_options import load, quietly, with_config, with_settings
 from evoselfcode.errors import Interrupted, UsageError
-from evoselfcode.shell import standard_output, until_signalled
+from evoselfcode.shell import standard_output
+from evoselfcode.signals import until_signalled
 
 if TYPE_CHECKING:
     from evoselfcode.config import RunConfig
@@ -104,7 +105,7 @@ def export_in_shell(
         export = partial(export_run, run, out, config.export, overwrite=overwrite, progress=progress)
         return await anyio.to_thread.run_sync(export)
 
-    made = loops.run(partial(until_signalled, under_way="the export"), work)
+    made = loops.run(partial(until_signalled, grace=config.output.grace, under_way="the export"), work)
     with standard_output():
         export_card(made, out)
         if to is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,26 @@ with_arms = click.option(
     help="Run this arm of the configuration only; all if left out.",
 )
 with_new_run = click.option("--new-run", is_flag=True, help="Set the run in the output folder aside and begin anew.")
+with_shard = click.option(
+    "--shard",
+    metavar="[I/]N",
+    default=None,
+    help="Ask part I, from 0, of N; the environment of a Job or an array says it if left out.",
+)
+with_retry = click.option(
+    "--retry",
+    type=click.Choice(["dead"]),
+    default=None,
+    help="Ask again for the requests that were given up, and for no others.",
+)
 quietly = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that asks: they go to ``run_in_shell`` as they are."""
+    for option in (quietly, with_retry, with_new_run, with_shard):
+        command = option(command)
+    return command
 
 
 def with_path(overrides: tuple[str, ...], key: str, path: Path | None) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from evoselfcode.cli_options import load, quietly, with_config, with_new_run, with_path, with_settings
+from evoselfcode.cli_options import load, with_config, with_path, with_run_options, with_settings
 from evoselfcode.errors import EndpointError
 from evoselfcode.shell import run_in_shell, standard_output
 
@@ -30,9 +30,8 @@ with_rows = click.option(
 @with_config
 @with_settings
 @with_rows
-@with_new_run
-@quietly
-def datagen_score(config_path: Path, overrides: tuple[str, ...], rows: Path | None, new_run: bool, quiet: bool) -> None:
+@with_run_options
+def datagen_score(config_path: Path, overrides: tuple[str, ...], rows: Path | None, **how: Any) -> None:
     """Ask how probable the model thinks each function that was kept, and write its scores.
 
     Nothing is drawn. Run the same command again to resume: what is settled is never asked again. Functions may be added
@@ -41,10 +40,10 @@ def datagen_score(config_path: Path, overrides: tuple[str, ...], rows: Path | No
     from evoselfcode.datagen.scoring.score import SCORE
 
     config = load(config_path, with_path(overrides, "score.rows", rows))
-    run_in_shell(SCORE, config, config.score.texts, new_run=new_run, quiet=quiet, then=_with_scores)
+    run_in_shell(SCORE, config, config.score.texts, then=with_scores, **how)
 
 
-def _with_scores(summary: Summary) -> None:
+def with_scores(summary: Summary) -> None:
     """Print what the scores of a run that has ended come to.
 
     Raises:
@@ -61,9 +60,8 @@ def _with_scores(summary: Summary) -> None:
 @with_config
 @with_settings
 @with_rows
-@with_new_run
-@quietly
-def datagen_rate(config_path: Path, overrides: tuple[str, ...], rows: Path | None, new_run: bool, quiet: bool) -> None:
+@with_run_options
+def datagen_rate(config_path: Path, overrides: tuple[str, ...], rows: Path | None, **how: Any) -> None:
     """Have a model rate each function that was kept in five dimensions, and check what its ratings are worth.
 
     Nothing needs it: a dimension that is not informative is left out when functions are chosen. Run the same command
@@ -73,7 +71,7 @@ def datagen_rate(config_path: Path, overrides: tuple[str, ...], rows: Path | Non
 
     config = rater(load(config_path, with_path(overrides, "rating.rows", rows)))
     with of_the_rater(config):
-        run_in_shell(RATINGS, config, new_run=new_run, quiet=quiet, client=rater_client(config), then=_with_ratings)
+        run_in_shell(RATINGS, config, client=rater_client(config), then=with_ratings, **how)
 
 
 @contextmanager
@@ -94,7 +92,7 @@ def of_the_rater(config: RunConfig) -> Iterator[None]:
         raise
 
 
-def _with_ratings(summary: Summary) -> None:
+def with_ratings(summary: Summary) -> None:
     """Print what the ratings of a run that has ended are worth.
 
     Raises:

@@ -13,7 +13,9 @@ EvoselfcodeError                    1   something this package reports on purpos
 │   └── EndpointDown                6   it does not answer
 ├── CompletionFailed                6   one library call (``complete`` …) gave up
 ├── RequestsGivenUp                 3   the run is complete, and too many of its requests were given up
-├── StorageError                    5   disk full, read-only, failed sync
+├── RowsUnaccounted                 4   the run is over, and its journal does not hold all that was planned
+├── StorageError                    5   read-only, failed sync, half a file
+│   └── DiskFull                    5   no space, or a quota used up: somebody may free some
 └── Interrupted                    75   stopped on request while rows remain: run again to resume
 ```
 
@@ -118,10 +120,20 @@ class RequestsGivenUp(EvoselfcodeError):
     exit_code: ClassVar[int] = 3
 
 
+class RowsUnaccounted(EvoselfcodeError):
+    """The run is over, and its journal does not hold what was planned, or other sums than were counted."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class StorageError(EvoselfcodeError):
     """The output cannot be written: disk full, read-only, failed sync."""
 
     exit_code: ClassVar[int] = 5
+
+
+class DiskFull(StorageError):
+    """There is no space for the output, or a quota is used up; somebody may free some."""
 
 
 class Interrupted(EvoselfcodeError):

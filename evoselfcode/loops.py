@@ -7,6 +7,7 @@ already is not ours to choose.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -28,8 +29,19 @@ def loop_factory() -> Callable[[], Any] | None:
     return factory
 
 
+COLLECT = (20_000, 20, 50)
+"""Thresholds of the collector while a run lasts."""
+
+
 def run(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """Run a coroutine function to its end in an event loop of its own, and return its result."""
     import anyio
 
-    return anyio.run(function, *arguments, backend_options={"loop_factory": loop_factory()})
+    before = gc.get_threshold()
+    gc.freeze()  # what is imported stays
+    gc.set_threshold(*COLLECT)
+    try:
+        return anyio.run(function, *arguments, backend_options={"loop_factory": loop_factory()})
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

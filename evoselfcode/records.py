@@ -153,13 +153,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def before(self) -> str:
         """The text before the cursor."""
-        match self.prompt:
-            case Fim(prefix):
-                return prefix
-            case L2r(prompt):
-                return prompt
-            case Given(_, before):
-                return before
+        prompt = self.prompt
+        if isinstance(prompt, Fim):
+            return prompt.prefix
+        return prompt.prompt if isinstance(prompt, L2r) else prompt.before
 
 
 class Choice(msgspec.Struct, frozen=True):

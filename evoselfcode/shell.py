@@ -1,36 +1,33 @@
-"""A run in a shell or a pod: signals, the limit on open files, and what ends with which exit code.
+"""A run in a shell or a pod: which part of it this process is, the limit on open files, and what is an error.
 
-This file decides when a signal ends a run and which outcome is an error. What a run does is
-:mod:`evoselfcode.datagen.pipeline.run`; which commands there are is :mod:`evoselfcode.cli`.
+This file decides what surrounds a run and which outcome is an error. What a run does is
+:mod:`evoselfcode.datagen.pipeline.run`; when a signal ends it :mod:`evoselfcode.signals`; which commands there are
+:mod:`evoselfcode.cli`.
 """
 
 from __future__ import annotations
 
-import signal
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from evoselfcode import loops
-from evoselfcode.errors import EvoselfcodeError, Interrupted, RequestsGivenUp, StorageError, UsageError
+from evoselfcode.errors import RequestsGivenUp, StorageError, UsageError
+from evoselfcode.signals import interruptible, until_signalled
 from evoselfcode.sockets import with_room
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
-
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.config import RunConfig
+    from evoselfcode.datagen.pipeline.settled import Retry
     from evoselfcode.datagen.pipeline.stage import Stage
     from evoselfcode.datagen.pipeline.summary import Summary
     from evoselfcode.engine import Stop
-
-GRACE_SECONDS = 60.0
-"""Time that attempts in flight have to end after the first signal; a pod's default grace is 30 s, and a second
-signal (or SIGKILL) is survived too: only what is in flight is asked again."""
 
 MOST_GIVEN_UP = 0.05
 """Share of a run's requests that may be given up before its exit code says so."""
@@ -38,46 +35,106 @@ MOST_GIVEN_UP = 0.05
 MOST_REPORTED = 200_000
 """Draws of a run up to which its report is made at its end: about ten seconds."""
 
-T = TypeVar("T")
-
 
 def run_in_shell(
     stage: Stage[Any],
     config: RunConfig,
     arms: tuple[str, ...] = (),
     *,
+    shard: str | None,
     new_run: bool,
+    retry: Retry | None = None,
     quiet: bool,
     client: OpenAICompletionClient | None = None,
     then: Callable[[Summary], None] = lambda summary: None,
 ) -> None:
-    """Run a stage with progress, signals and the card at the end; `then` is called when it is complete.
+    """Run a stage with progress, signals and the card at the end.
 
-    The client is the one that the configuration describes, unless another is given.
+    Args:
+        stage: The stage.
+        config: The configuration.
+        arms: The arms to run; all of the configuration's if there is none.
+        shard: What was given for the part of the plan to ask; the environment says it if nothing was.
+        new_run: Set the run that is there aside and begin anew.
+        retry: Which settled requests to ask again, and no others.
+        quiet: Show no progress.
+        client: The client to ask with; the one that the configuration describes if left out.
+        then: Called when the run is complete and is no part of one: parts are looked at when they are merged.
+
+    Raises:
+        UsageError: `new_run` and `retry` are both given.
+        EvoselfcodeError: As the run ended.
     """
-    from evoselfcode import terminal
+    from evoselfcode.datagen.pipeline.sharding import shard_of
+
+    if retry and new_run:
+        raise UsageError("--retry is for the run that --new-run sets aside", hint="give one of them")
+    with interruptible():
+        part = shard_of(shard, os.environ)
+        for warning in stage.warnings(config):
+            say(f"warning: {warning}")
+        if part is not None:
+            say(f"this is shard {part}")
+    how = {"arms": arms or None, "shard": part, "new_run": new_run, "retry": retry}
+    summary = loops.run(_shown(stage, config, client, quiet, **how))
+    with interruptible():
+        _tell(summary, then)
+
+
+def _shown(
+    stage: Stage[Any], config: RunConfig, client: OpenAICompletionClient | None, quiet: bool, **options: Any
+) -> Callable[[], Awaitable[Summary]]:
+    """Return what runs a stage until a signal ends it, and shows, writes and serves how it goes."""
     from evoselfcode.clients import OpenAICompletionClient
     from evoselfcode.datagen.pipeline.run import run_stage
+    from evoselfcode.heartbeat import HEARTBEAT, Heart, written
+    from evoselfcode.metrics import file_of, served
+    from evoselfcode.progress import Progress
+    from evoselfcode.terminal_progress import display
 
-    for warning in stage.warnings(config):
-        say(f"warning: {warning}")
     config = with_room(config, stage.concurrency(config))
-    client = client or OpenAICompletionClient.from_config(config)
-    begin = partial(run_stage, stage, client, config, arms=arms or None, new_run=new_run)
+    begin = partial(run_stage, stage, client or OpenAICompletionClient.from_config(config), config, **options)
+    shard, output = options["shard"], config.output
+    folder = Path(output.dir) / stage.name / (shard.folder if shard else "")
+    progress = Progress(stage.name, str(shard) if shard else None)
 
-    async def run(stop: Stop) -> Summary:
-        with terminal.display(config.output.heartbeat_seconds, quiet=quiet) as shown:
-            return await begin(stop=stop, report=shown.update)
+    async def shown() -> Summary:
+        with display(output.heartbeat_seconds, quiet=quiet) as on, served(progress, output) as lines:
+            beats = folder / HEARTBEAT if output.heartbeat_file is None else Path(output.heartbeat_file)
+            files = [(beats, written), *file_of(output, lines)]
+            heart = Heart(progress, folder, output.heartbeat_seconds, tell=on.show, every=on.every, files=files)
 
-    summary = loops.run(until_signalled, run)
+            async def run(stop: Stop) -> Summary:
+                return await begin(stop=stop, report=progress.update)
+
+            try:
+                return await until_signalled(run, grace=output.grace, beside=heart.beats)
+            finally:
+                heart.last()
+
+    return shown
+
+
+def _tell(summary: Summary, then: Callable[[Summary], None]) -> None:
+    """Print the card of a run that is complete, and go on with what follows it.
+
+    Raises:
+        RequestsGivenUp: Too many of its requests were given up.
+        EvoselfcodeError: What follows raises it.
+    """
+    from evoselfcode.terminal_card import card
+
     with standard_output():
-        terminal.card(summary)
-    then(summary)
+        card(summary)
+    if summary.shard is None:
+        then(summary)
+    else:
+        say(f"when all shards are complete: evoselfcode merge {summary.folder.parent}")
     meter = summary.meter
     if meter.dead > MOST_GIVEN_UP * meter.settled:
         raise RequestsGivenUp(
             f"{meter.dead} of {meter.settled} requests were given up",
-            hint=f'why is in {summary.folder / "journal.jsonl"}, under "failure"',
+            hint=f'why is in {summary.folder / "journal"}, under "failure"',
         )
 
 
@@ -126,7 +183,7 @@ def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | N
         progress = partial(beat, "looked_at", "draws")
         return await filter_code(folders, config, out=out, again=again, stop=stop, progress=progress)
 
-    looked = partial(until_signalled, under_way="the functions that are looked at")
+    looked = partial(until_signalled, grace=config.output.grace, under_way="the functions that are looked at")
     metrics, folder = loops.run(looked, run), out or folders[0]
     with standard_output():
         code_card(metrics, folder)
@@ -201,7 +258,9 @@ def audit_in_shell(corpus: Path, config: RunConfig, out: Path | None) -> None:
     async def run(stop: Stop) -> dict[str, Any]:
         return await audit(corpus, config, stop)
 
-    made = loops.run(partial(until_signalled, under_way="the programs that are looked at"), run)
+    made = loops.run(
+        partial(until_signalled, grace=config.output.grace, under_way="the programs that are looked at"), run
+    )
     if out is not None:
         write_document(out, made)
     with standard_output():
@@ -215,50 +274,3 @@ def standard_output() -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(f"cannot write to the standard output: {error.strerror or error}") from error
-
-
-async def until_signalled(run: Callable[[Stop], Awaitable[T]], *, under_way: str = "attempts in flight") -> T:
-    """Run to the end; the first SIGINT or SIGTERM lets what is under way end, the second cancels it.
-
-    Args:
-        run: Runs until it has ended or been told to stop.
-        under_way: What may end after the first signal, as people are told.
-
-    Raises:
-        Interrupted: The run was cancelled.
-    """
-    import anyio
-
-    from evoselfcode.engine import Stop
-
-    stop = Stop()
-    result: list[T] = []
-    errors: list[EvoselfcodeError] = []
-
-    async def watch(*, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for _ in signals:
-                if stop.is_set():
-                    group.cancel_scope.cancel()
-                    return
-                stop.set()
-                say(f"stopping: {under_way} may end; once more to cancel them")
-                group.start_soon(grace)
-
-    async def grace() -> None:
-        await anyio.sleep(GRACE_SECONDS)
-        group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        await group.start(watch)  # not before a signal can be caught: reading a long journal takes a while
-        try:
-            result.append(await run(stop))
-        except EvoselfcodeError as error:
-            errors.append(error)
-        group.cancel_scope.cancel()
-    if errors:
-        raise errors[0]
-    if not result:
-        raise Interrupted(f"cancelled with {under_way}", hint="run the same command again to resume")
-    return result[0]

@@ -81,7 +81,7 @@ def page() -> str:
 
 
 def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]) -> None:
-    from evoselfcode.config.schema import is_free
+    from evoselfcode.config.changing import is_free
 
     hints = get_type_hints(kind, include_extras=True)
     rows, inner = [], []

@@ -20,7 +20,16 @@ from evoselfcode.report.code_document import code_document
 from evoselfcode.report.code_draws import CodeDraw, _Agreement, _Asserts, _Execution, _Hashes
 from evoselfcode.report.excerpts import digest_of
 from evoselfcode.report.page import render_code
-from evoselfcode.storage import Draw, Entry, Journal, Manifest, write_document, write_manifest, write_rows
+from evoselfcode.storage import (
+    Draw,
+    Entry,
+    Journal,
+    Manifest,
+    journal_files,
+    write_document,
+    write_manifest,
+    write_rows,
+)
 
 MANIFEST = Manifest(
     stage="code", versions={"evoselfcode": "0.1.0", "python": "3.11.9"}, fingerprint={"codegen.n": 4, "namegen.n": 1},
@@ -142,12 +151,12 @@ def write_run(folder: Path, rows: Iterable[CodeDraw], entries: Iterable[Entry] =
     rows, folder = list(rows), folder / "code"
     folder.mkdir()
     write_manifest(folder / "manifest.json", MANIFEST)
-    journal = Journal(folder / "journal.jsonl")
+    journal = Journal(folder)
     for one in entries:
         journal.append(one)
     journal.close(0.0)
     metrics = metrics_of(rows)
-    metrics["of"]["files"] = {str(folder / "journal.jsonl"): [(folder / "journal.jsonl").stat().st_size, 1]}
+    metrics["of"]["files"] = {str(segment.path): [segment.length, 1] for segment in journal_files(folder)}
     write_rows(folder / "raw.jsonl", rows)
     write_document(folder / "metrics.json", metrics)
     return folder

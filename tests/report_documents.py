@@ -24,6 +24,9 @@ HOSTILE = (
 )
 """Names that a page must show and not obey."""
 
+ADDRESSES = ("http://127.0.0.1:8000/v1", "http://pod-0:8000", "http://pod-1:8000")
+"""All addresses that the realistic page names."""
+
 
 def interval(estimate: float, half: float) -> dict[str, float]:
     return {"estimate": estimate, "low": estimate - half, "high": estimate + half}
@@ -46,6 +49,13 @@ def over_time() -> dict[str, Any]:
         "failures": {"rate_limited": [round(6 * (1 - height)) for height in wave], "disconnect": [0, 8] + [0] * 118,
                      "timeout": [0] * 119 + [3], "server_error": [1] * 120, "overloaded": [2] * 120},
         "limit": [[0.0, 32], [1_138.2, 16]],
+        "limits": {"http://pod-0:8000": [[0.0, 16], [400.0, 0], [700.5, 8], [705.5, 16], [1_138.2, 8]],
+                   "http://pod-1:8000": [[0.0, 16], [1_138.2, 8]]},
+        "episodes": {"count": {"client_bound": 1, "parked": 1}, "first": [
+            {"at": 400.0, "kind": "parked", "endpoint": "http://pod-0:8000", "seconds": 300.5,
+             "reason": "connect: connection refused; asked again in 1.0 s"},
+            {"at": 1_200.0, "kind": "client_bound", "endpoint": "", "seconds": None,
+             "reason": "the event loop was late by 0.4 s"}]},
         "pauses": {"count": 1, "seconds": 6_012.0, "first": [[1_138.2, 6_012.0]]},
     }  # fmt: skip
 
@@ -169,6 +179,11 @@ def hostile() -> dict[str, Any]:
         "asked": 9, "most": [{"topic": text, "draws": 2, "accepted": 1, "names": 1} for text in HOSTILE], "fewest": [],
     }  # fmt: skip
     document["timeline"]["failures"] = {kind: [9 - number] * 120 for number, kind in enumerate(HOSTILE)}
+    document["timeline"]["limits"] = {name: [[0.0, 9 - number]] for number, name in enumerate(HOSTILE)}
+    document["timeline"]["episodes"] = {
+        "count": dict.fromkeys(HOSTILE, 2),
+        "first": [{"at": 9.0, "kind": text, "endpoint": text, "seconds": 1.0, "reason": text} for text in HOSTILE],
+    }
     (one,) = document["comparisons"]
     one |= {"arms": [script, image], "verdict": image, "primary": style, "sentence": style, "factors": [image]}
     one["metrics"][0] |= {"metric": style, "unit": script, "verdict": image}

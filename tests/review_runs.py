@@ -34,7 +34,7 @@ def write_run(folder: Path, draws: Mapping[str, Sequence[str]], *, also: Sequenc
         also: Names that the view has besides, as if somebody had written them into it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    journal = Journal(folder / "journal.jsonl")
+    journal = Journal(folder)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for arm, names in draws.items():
         for number, name in enumerate(names):

@@ -66,7 +66,7 @@ def written(folder: Path) -> list[dict[str, Any]]:
 
 def entries(folder: Path) -> list[Entry]:
     """Return what is in the journal."""
-    return [entry for entry in read_entries(folder / "score" / "journal.jsonl") if isinstance(entry, Entry)]
+    return [entry for entry in read_entries(folder / "score") if isinstance(entry, Entry)]
 
 
 def of(found: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def rows(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def entries(folder: Path) -> list[Entry]:
-    return [entry for entry in read_entries(folder / "names" / "journal.jsonl") if isinstance(entry, Entry)]
+    return [entry for entry in read_entries(folder / "names") if isinstance(entry, Entry)]
 
 
 async def test_a_run_with_five_arms(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import journal_lines
 import pytest
 from fakes import fake, serving
 from serve_process import serve
@@ -123,7 +124,7 @@ def test_the_first_signal_drains_and_says_how_to_go_on(folder: Path) -> None:
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 75, errors
-    assert "stopping: attempts in flight may end" in errors
+    assert "stopping (SIGTERM): attempts in flight may end for 18 s; once more to cancel them" in errors
     assert "stopped: stopped with " in errors
     assert "hint: run the same command again" in errors
     assert "Traceback" not in errors
@@ -154,18 +155,18 @@ def test_kills_lose_nothing_that_was_settled_and_ask_nothing_twice(folder: Path)
     (whole / "configs").mkdir(parents=True)
     (whole / "configs/datagen.yaml").write_text((folder / "configs/datagen.yaml").read_text())
     assert run(whole, "datagen-names", *LONG, "--quiet").returncode == 0
-    journal = folder / "data/generated/names/journal.jsonl"
+    names = folder / "data/generated/names"
     chance, kept = random.Random(5), b""
     for _ in range(6):
         process = start(folder, *LONG)
         wait_for_heartbeat(process, chance.randrange(1, 6))
         process.kill()
         process.communicate()
-        found = journal.read_bytes() if journal.exists() else b""
+        found = b"".join(journal_lines.lines(names))
         assert found.startswith(kept[: kept.rfind(b"\n") + 1])
         kept = found
     assert run(folder, "datagen-names", *LONG, "--quiet").returncode == 0
-    keys = [json.loads(line)["entry"]["key"] for line in journal.read_bytes().splitlines()]
+    keys = [json.loads(line)["entry"]["key"] for line in journal_lines.lines(names)]
     assert len(keys) == len(set(keys)) == 400
     assert shown(folder) == shown(whole)
 

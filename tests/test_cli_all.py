@@ -42,11 +42,11 @@ def test_one_command_goes_from_names_to_a_dataset_and_asks_nothing_twice(folder:
     (text,) = (made / "export" / "data" / "text").glob("train-*.jsonl")
     exported = rows(text)
     assert sorted(row["text"] for row in exported) == sorted(row["code"] for row in chosen)  # type: ignore[type-var]
-    settled = {path: path.read_bytes() for path in made.rglob("journal.jsonl")}
-    assert {path.parent.name for path in settled} == {"names", "code", "score"}
+    settled = {path: path.read_bytes() for path in made.glob("*/journal/*.jsonl")}
+    assert {path.parents[1].name for path in settled} == {"names", "code", "score"}
     again = all_the_way(folder, "--set", "export.files=jsonl")
     assert again.returncode == 0, again.stderr
-    assert {path: path.read_bytes() for path in made.rglob("journal.jsonl")} == settled
+    assert {path: path.read_bytes() for path in made.glob("*/journal/*.jsonl")} == settled
     assert rows(text) == exported
 
 

@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import journal_lines
 import pytest
+
+from evoselfcode.storage import has_rows
 
 NAMES = ("merge_items", "split_words", "get_size")
 DATA = Path(__file__).parent / "data"
@@ -38,7 +41,7 @@ def code(folder: Path) -> Path:
 
 
 def keys(folder: Path) -> list[str]:
-    return [json.loads(line)["entry"]["key"] for line in (code(folder) / "journal.jsonl").read_bytes().splitlines()]
+    return [json.loads(line)["entry"]["key"] for line in journal_lines.lines(code(folder))]
 
 
 def test_names_to_code_to_filter_in_one_command_each(named: Path) -> None:
@@ -154,7 +157,7 @@ def test_a_missing_library_is_said_before_anything_is_asked(named: Path, missing
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {told}\nhint: pip install")
-    assert not (code(named) / "journal.jsonl").exists()
+    assert not (code(named) / "journal").exists()
 
 
 def test_a_killed_run_goes_on_and_pays_nothing_twice(named: Path) -> None:
@@ -166,7 +169,7 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice(named: Path) -> None:
         command(*arguments), cwd=named, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     assert process.stderr is not None
-    while (journal := code(named) / "journal.jsonl") and not (journal.exists() and journal.stat().st_size):
+    while not has_rows(code(named)):
         assert process.stderr.readline(), "the run ended before it journalled"
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -117,7 +117,7 @@ def test_a_stop_while_a_long_journal_is_read_ends_it_at_once(folder: Path) -> No
     assert shell(folder, RUN).returncode == 0
     before = read_manifest(names / "manifest.json")
     config = RunConfig.from_mapping({"namegen": {"temperature": 1.0, "num_requests": 20_000}})
-    journal = Journal(names / "journal.jsonl")
+    journal = Journal(names)
     draw = Draw(raw_text="same", text="same", reason="duplicate")
     for request in requests(NAMES, config, "evoselfcode-ngram", None, ("FIM", "L2R")):
         journal.append(make_entry(Outcome(request, Completion(()), 1, 0.1), (draw,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import journal_lines
 import pytest
 from fakes import fake, serving
 from scored_rows import PLAIN_PROMPT, ROWS
@@ -35,7 +36,7 @@ def test_score_and_score_again(scored: Path) -> None:
     fewer = run(scored, "datagen-score", "--rows", "it's rows.jsonl", "--set", "score.texts=[bare]", "--new-run")
     assert "warning: score.texts is without code" in fewer.stderr
     assert (scored / "data/generated/score/old-1/scores.jsonl").exists()
-    journal = (scored / "data/generated/score/journal.jsonl").read_text().splitlines()
+    journal = journal_lines.lines(scored / "data/generated/score")
     assert {json.loads(line)["entry"]["arm"] for line in journal} == {"bare"}
 
 

@@ -196,6 +196,21 @@ async def test_each_address_of_a_name_is_asked_by_its_own_connections_and_told_t
             assert set(identity.asked) == {"localhost"}
 
 
+async def test_a_name_with_one_address_may_not_be_headless() -> None:
+    """Sabotage: say nothing: all goes to whichever pod the Service picks."""
+
+    async def one(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with scripted(speaking(vllm())) as server:
+        client = OpenAICompletionClient(server.url.replace("127.0.0.1", "localhost"), MODEL, headless=True)
+        client._resolve = one
+        async with client.connect() as connection:
+            (told,) = [check for check in connection.findings.checks if check.name == "replicas"]
+    assert (told.level, told.found) == ("ok", f"1 of 1 serve it: {server.url}")
+    assert "clusterIP: None" in told.hint
+
+
 async def test_a_name_without_addresses_is_an_endpoint_that_is_down() -> None:
     """Sabotage: let ``getaddrinfo``'s error out of ``Places.now``."""
 

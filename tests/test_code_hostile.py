@@ -67,7 +67,7 @@ class Hostile:
             self.summary = await run_stage(stage, client, self.config)
 
     def draws(self) -> list[Draw]:
-        entries = read_entries(self.folder / "code" / "journal.jsonl")
+        entries = read_entries(self.folder / "code")
         return [draw for entry in entries if isinstance(entry, Entry) for draw in entry.draws]
 
 

@@ -54,7 +54,7 @@ async def journals(folder: Path, **runs: list[Entry]) -> list[Path]:
         run_folder = folder / name
         run_folder.mkdir()
         shutil.copy(folder / "code" / "manifest.json", run_folder)
-        journal = Journal(run_folder / "journal.jsonl")
+        journal = Journal(run_folder)
         for one in entries:
             journal.append(one)
         journal.close(0.0)
@@ -102,7 +102,7 @@ def test_choices_that_were_asked_for_one_by_one_are_those_of_the_whole() -> None
 async def test_a_foreign_line_of_a_journal_is_left_out_and_told(tmp_path: Path) -> None:
     """Sabotage: take every entry of a journal for one of its stage."""
     (folder,) = await journals(tmp_path, a=[entry("a", BODIES[0])])
-    journal = Journal(folder / "journal.jsonl")
+    journal = Journal(folder)
     for key, stage, task in (("b", "names", None), ("c", "describe", Task(func_name="f"))):
         journal.append(
             Entry(
@@ -225,7 +225,7 @@ async def test_the_folder_of_another_run_is_not_written_into(tmp_path: Path) -> 
     one, two = await journals(tmp_path, one=[entry("a", BODIES[0])], two=[entry("b", BODIES[1])])
     with pytest.raises(UsageError, match="is the folder of another run"):
         await filter_code([one], config(tmp_path), out=two)
-    assert names_in(two) == ["journal.jsonl", "manifest.json"]
+    assert names_in(two) == ["journal", "manifest.json"]
     assert (await filter_code([one, two], config(tmp_path), out=two))["draws"] == 2
 
 

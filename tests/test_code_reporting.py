@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import journal_lines
 import msgspec
 import pytest
 from click.testing import CliRunner
@@ -71,8 +72,7 @@ def test_without_an_audit_of_its_own_a_run_with_the_default_gates_shows_the_know
 def test_a_journal_that_has_grown_since_is_told(tmp_path: Path) -> None:
     """Sabotage: compare nothing in ``_changed``."""
     folder = write_run(tmp_path, ROWS, [entry(0)])
-    with (folder / "journal.jsonl").open("ab") as file:
-        file.write((folder / "journal.jsonl").read_bytes())
+    journal_lines.rewrite(folder, journal_lines.lines(folder) * 2)
     assert report_code(folder)["warnings"] == [
         "the run has gone on since it was filtered: filter-code counts what is new"
     ]
@@ -88,7 +88,7 @@ def test_runs_that_were_joined_are_reported_where_they_were_joined(tmp_path: Pat
     joined.mkdir()
     (joined / "raw.jsonl").write_bytes((runs[0] / "raw.jsonl").read_bytes())
     metrics = metrics_of(ROWS)
-    sizes = {str(run / "journal.jsonl"): [(run / "journal.jsonl").stat().st_size, 1] for run in runs}
+    sizes = {str(path): [path.stat().st_size, 1] for run in runs for path in journal_lines.segments(run)}
     metrics["of"]["files"] = sizes
     write_document(joined / "metrics.json", metrics)
     report_in_shell(joined)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import journal_lines
 import pytest
 from code_answers import config, names, rows, run, writing
 
@@ -88,10 +89,9 @@ async def test_the_filter_is_the_same_whatever_the_order_and_however_it_is_split
     reasons = {row["reason"] for row in rows(tmp_path / "code" / "raw.jsonl")}
     assert reasons >= {None, "duplicate", "near_duplicate"}
 
-    journal = tmp_path / "code" / "journal.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
+    lines = journal_lines.lines(tmp_path / "code")
     random.Random(3).shuffle(lines)
-    journal.write_bytes(b"".join(lines))
+    journal_lines.rewrite(tmp_path / "code", lines)
     await filter_code([tmp_path / "code"], whole)
     assert shown(tmp_path / "code") == first
 
@@ -100,7 +100,8 @@ async def test_the_filter_is_the_same_whatever_the_order_and_however_it_is_split
         shard.mkdir()
         shutil.copy(tmp_path / "code" / "manifest.json", shard)
         kept = [line for place, line in enumerate(lines) if place % 3 == number or place == 0]  # one is in all
-        (shard / "journal.jsonl").write_bytes(b"".join(kept))
+        shutil.copytree(tmp_path / "code" / "journal", shard / "journal")
+        journal_lines.rewrite(shard, kept)
         shards.append(shard)
     random.Random(4).shuffle(shards)
     metrics = await filter_code(shards, whole, out=tmp_path / "joined")
@@ -238,11 +239,11 @@ async def test_a_stop_leaves_the_files_of_before(tmp_path: Path) -> None:
     await run(CODE, writing(lambda prompt: ANSWERS), settings(tmp_path))
     folder, stop = tmp_path / "code", Stop()
     await filter_code([folder], settings(tmp_path))
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     stop.set()
     with pytest.raises(Interrupted):
         await filter_code([folder], settings(tmp_path, filters={"max_lines": 3}), stop=stop)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 async def test_code_that_is_not_parsed_is_kept_without_a_tree(tmp_path: Path) -> None:
@@ -258,7 +259,7 @@ async def test_code_that_is_not_parsed_is_kept_without_a_tree(tmp_path: Path) ->
 async def test_every_reason_of_the_journal_is_a_known_one(tmp_path: Path) -> None:
     names(tmp_path, named("double_all"))
     await run(CODE, writing(lambda prompt: ANSWERS), settings(tmp_path))
-    entries = [entry for entry in read_entries(tmp_path / "code" / "journal.jsonl") if isinstance(entry, Entry)]
+    entries = [entry for entry in read_entries(tmp_path / "code") if isinstance(entry, Entry)]
     assert {draw.reason for entry in entries for draw in entry.draws} - {None} <= set(CODE_REASONS)
     assert all(entry.task and entry.task.head.startswith("def double_all(items):") for entry in entries)
 

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from evoselfcode.config import Api, Arm, Filters, RunConfig
+from evoselfcode.config.changing import FILTERS, FREE, SHAPING, is_free, is_neutral, shapes
 from evoselfcode.config.filter_sections import GateKey
-from evoselfcode.config.schema import FREE, SHAPING, flatten, is_free, shapes
+from evoselfcode.config.schema import flatten
 from evoselfcode.config.sections import FamilyKey, FimModeKey
 from evoselfcode.datagen.code.prompts import fill
 from evoselfcode.datagen.filters.gates import CODE_REASONS, Limits
@@ -196,3 +197,24 @@ def test_replicas_are_a_list_or_a_text_with_commas(
 def test_sections_are_values() -> None:
     assert Api(timeout=3) == Api(timeout=3.0)
     assert RunConfig() == RunConfig.from_mapping({})
+
+
+def changed(value: Any, path: list[str]) -> Any:
+    """Return a section with another value at a key path, unchecked."""
+    if not path:
+        return "another"
+    key, *rest = path
+    if isinstance(value, dict):
+        return value | {key: changed(value[key], rest)}
+    return msgspec.structs.replace(value, **{key: changed(getattr(value, key), rest)})
+
+
+def test_every_setting_changes_the_fingerprint_or_is_declared_neutral() -> None:
+    """D15. Sabotages: add a key to a section and to no table; put ``namegen.seed`` into ``NEUTRAL``."""
+    config = RunConfig()
+    for key in flatten(config.to_public()):
+        other = changed(config, key.split("."))
+        noticed = [stage for stage in SHAPING if other.fingerprint(stage) != config.fingerprint(stage)]
+        assert bool(noticed) != is_neutral(key), key
+        assert is_neutral(key) == is_free(key), key
+    assert all(shapes(stage, key) for stage, filters in FILTERS.items() for key in filters)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.pretty import Pretty
 
 from evoselfcode.config import RunConfig
-from evoselfcode.config.schema import SHAPING
+from evoselfcode.config.changing import SHAPING
 from evoselfcode.errors import ConfigError
 
 SECRET = "sk-zebra"

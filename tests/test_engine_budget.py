@@ -37,7 +37,7 @@ def test_no_minute_has_more_than_its_tokens_and_one_burst(
 
 @given(st.floats(60, 1e6), arrivals)
 def test_nobody_is_overtaken_and_nobody_starves(per_minute: float, requests: list[tuple[float, float]]) -> None:
-    """First come, first served, and no later than all before it are paid for. Sabotage: start without ``_last``."""
+    """First come, first served, and no later than all before it are paid for. Sabotage: serve small ones at once."""
     starts = booked(per_minute, requests)
     assert [at for at, _ in starts] == sorted(at for at, _ in starts)
     now = paid = 0.0
@@ -81,11 +81,28 @@ def test_more_than_was_booked_is_owed() -> None:
     assert budget.wait(1.0, 100) == pytest.approx(10.0)
 
 
+def test_what_comes_back_lets_nobody_overtake() -> None:
+    """Sabotage: book without ``_last``: who comes after the refund starts before who waits."""
+    budget = TokenBudget(6000, 0.0)
+    budget.wait(0.0, 1000)
+    waits = budget.wait(0.0, 10)
+    budget.used(1.0, 1000, 0)
+    assert 1.0 + budget.wait(1.0, 10) >= waits > 9
+
+
+def test_an_idle_minute_is_no_burst() -> None:
+    """What was not used in time is lost. Sabotage: drop the ``max`` of ``paid``."""
+    budget = TokenBudget(6000, 0.0)
+    budget.wait(0.0, 1000)
+    budget.used(60.0, 1000, 0)
+    assert sum(budget.wait(60.0, 50) == 0 for _ in range(20)) == 2
+
+
 @given(st.floats(60, 1e6), st.lists(st.tuples(st.floats(0, 5), st.floats(1, 4000), st.floats(0, 1)), max_size=80))
 def test_what_is_given_back_is_no_burst(per_minute: float, requests: list[tuple[float, float, float]]) -> None:
     """Estimates that were too high give no more than a bucket, whenever they come back.
 
-    Sabotage: drop the ``max`` from ``used``: an idle minute and a large refund add up.
+    Sabotage: drop both ``max`` with ``paid``.
     """
     budget, now, starts = TokenBudget(per_minute, 0.0), 0.0, []
     for later, tokens, part in requests:

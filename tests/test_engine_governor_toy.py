@@ -59,13 +59,12 @@ def test_a_thousand_slots_are_found_in_two_minutes() -> None:
 
 @pytest.mark.parametrize("numbers", [True, False])
 def test_requests_of_several_choices(numbers: bool) -> None:
-    """n = 4: 32 slots are not 32 requests. Sabotage: take sequences for requests (``room = load.running``)."""
-    ours = client(numbers=numbers, n=4)
-    drive(Toy(32), [ours], 900.0)
-    static = client(numbers=False, limits=Limits(fixed=24), n=4)
-    drive(Toy(32), [static], 900.0)
+    """n = 4: 16 slots are not 16 requests. Sabotage: take sequences for requests (both ``room``)."""
+    ours, static = client(numbers=numbers, n=4), client(numbers=False, limits=Limits(fixed=10), n=4)
+    drive(Toy(16), [ours], 900.0)
+    drive(Toy(16), [static], 900.0)
     assert goodput(ours) >= 0.9 * goodput(static)
-    assert max(limit for _, limit, _ in ours.limits) <= 40
+    assert not numbers or queue(ours) <= 0.25
 
 
 def test_two_clients_share_a_server_and_neither_swings() -> None:
@@ -79,11 +78,11 @@ def test_two_clients_share_a_server_and_neither_swings() -> None:
 
 @pytest.mark.parametrize("numbers", [True, False])
 def test_a_server_that_slows_down_is_no_reason_to_run_away(numbers: bool) -> None:
-    """A brown-out: a third of its speed for five minutes. Sabotage: hold what was measured before for true for ever."""
+    """A brown-out: a third of its speed for five minutes. Sabotage: keep the first measurement of a limit."""
     ours = client(numbers=numbers)
     drive(Toy(64, speed=lambda now: 1 / 3 if 600 <= now < 900 else 1.0), [ours], 1800.0)
-    late = [limit for at, limit, _ in ours.limits if at >= 900]
-    assert max(late) <= (80 if numbers else 128)
+    assert max(limit for at, limit, _ in ours.limits if at >= 900) <= (80 if numbers else 256)
+    assert 60 <= ours.governor.limit <= (80 if numbers else 112)
     assert goodput(ours, 1200.0, 1800.0) >= 0.9 * best(64, 256)
 
 
@@ -102,9 +101,10 @@ def test_longer_answers_are_no_other_knee() -> None:
     assert 44 <= min(late) <= max(late) <= 96
 
 
-def test_a_server_that_refuses_is_not_asked_again_and_again() -> None:
-    """429 above 40, with Retry-After. Sabotage: no ceiling: it refuses each time the limit comes back."""
-    ours = client(numbers=False, retry_after=10.0)
-    drive(Toy(32, admission=40), [ours], 1800.0)
-    assert ours.refused <= 6
+@pytest.mark.parametrize("numbers", [True, False])
+def test_a_server_that_refuses_is_not_asked_again_and_again(numbers: bool) -> None:
+    """429 above its slots, so that nothing ever waits, with Retry-After. Sabotage: no ceiling (``_most``)."""
+    ours = client(numbers=numbers, retry_after=10.0)
+    drive(Toy(32, admission=32), [ours], 1800.0)
+    assert ours.refused <= 12
     assert goodput(ours, 300.0, 1800.0) >= 0.9 * best(32, 256)

@@ -74,7 +74,7 @@ async def test_a_task_cancelled_while_the_journal_is_written_loses_no_row(
     write = os.write
 
     def slow(descriptor: int, data: Any) -> int:
-        if bytes(data[:8]) == b'{"crc32"' and not writing.is_set():
+        if b'"entry":' in bytes(data[:40]) and not writing.is_set():
             writing.set()
             go.wait(10)
         return write(descriptor, data)
@@ -92,7 +92,7 @@ async def test_a_task_cancelled_while_the_journal_is_written_loses_no_row(
     go.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    found = list(read_entries(tmp_path / "names" / "journal.jsonl"))
+    found = list(read_entries(tmp_path / "names"))
     assert len(found) >= 8
     assert all(isinstance(entry, Entry) for entry in found)
 

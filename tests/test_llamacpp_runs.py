@@ -35,7 +35,7 @@ def config(llama: LlamaServer, folder: Path, **changes: Any) -> RunConfig:
 
 
 def entries(folder: Path) -> list[Entry]:
-    return [entry for entry in read_entries(folder / "names" / "journal.jsonl") if isinstance(entry, Entry)]
+    return [entry for entry in read_entries(folder / "names") if isinstance(entry, Entry)]
 
 
 class Told:

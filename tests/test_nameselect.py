@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import journal_lines
 import pytest
 from embedded import Embedded
 from hypothesis import HealthCheck, given, settings
@@ -44,8 +46,8 @@ def write_run(folder: Path, entries: Iterable[Entry], *, stage: str = "names", s
     empty: dict[str, Any] = {key: {} for key in ("versions", "fingerprint", "config", "preflight", "counts")}
     texts = dict.fromkeys(("base_url", "started", "updated"), "")
     write_manifest(folder / "manifest.json", Manifest(stage=stage, state=state, **empty, **texts))
-    (folder / "journal.jsonl").unlink(missing_ok=True)
-    journal = Journal(folder / "journal.jsonl")
+    shutil.rmtree(folder / "journal", ignore_errors=True)
+    journal = Journal(folder)
     for one in entries:
         journal.append(one)
     journal.close(0.0)
@@ -186,8 +188,8 @@ async def test_a_run_of_the_model_is_selected_from_its_folder(tmp_path: Path) ->
     assert made.warnings == []
     assert made.names > len(made.selected) > 20
     before = [(folder / name).read_bytes() for name in FILES]
-    lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
-    (folder / "journal.jsonl").write_bytes(b"".join(reversed(lines)) + lines[0])  # and a key twice
+    lines = journal_lines.lines(folder)
+    journal_lines.rewrite(folder, [*reversed(lines), lines[0]])  # and a key twice
     select_names(folder, out=tmp_path / "else" / "where")
     assert [(tmp_path / "else" / "where" / name).read_bytes() for name in FILES] == before
     assert sorted(path.name for path in (tmp_path / "else" / "where").iterdir()) == sorted(FILES)
@@ -196,10 +198,15 @@ async def test_a_run_of_the_model_is_selected_from_its_folder(tmp_path: Path) ->
 
 def test_a_run_that_is_under_way_or_damaged_says_so(tmp_path: Path) -> None:
     write_run(tmp_path, ENTRIES, state="running")
-    with (tmp_path / "journal.jsonl").open("ab") as file:
+    (journal,) = journal_lines.segments(tmp_path)
+    size = journal.stat().st_size
+    with journal.open("ab") as file:
         file.write(b"half a li")
     made = select_names(tmp_path)
-    assert made.warnings == ["the run is not complete: it is running", "1 damaged journal lines are left out"]
+    assert made.warnings == [
+        "the run is not complete: it is running",
+        f"1 damaged journal lines are left out; {journal.name} at byte {size}",
+    ]
 
 
 def test_a_run_without_names_selects_nothing(tmp_path: Path) -> None:
@@ -213,8 +220,8 @@ def test_a_folder_without_a_names_run_is_one_message(tmp_path: Path) -> None:
         select_names(tmp_path)
     with pytest.raises(UsageError, match="run of the stage 'code', expected one of 'names'"):
         select_names(write_run(tmp_path, [], stage="code"))
-    (tmp_path / "journal.jsonl").unlink()
-    with pytest.raises(UsageError, match=r"it has no journal\.jsonl"):
+    shutil.rmtree(tmp_path / "journal")
+    with pytest.raises(UsageError, match=r"it has no journal"):
         select_names(tmp_path)
     assert not (tmp_path / SELECTED).exists()
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import journal_lines
 import pytest
 import raters
 from code_answers import config, rows, run
@@ -144,8 +145,8 @@ async def test_a_run_resumes(tmp_path: Path) -> None:
     await run(RATINGS, raters.rating(raters.honest), config(tmp_path / "whole"))
     settings = config(tmp_path / "parts")
     await run(RATINGS, raters.rating(raters.honest), settings, arms=["rating"])
-    journal = tmp_path / "parts" / "rating" / "journal.jsonl"
-    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-3]) + b'{"torn')
+    parts = tmp_path / "parts" / "rating"
+    journal_lines.rewrite(parts, [*journal_lines.lines(parts)[:-3], b'{"torn'])
     rest = raters.rating(raters.honest)
     await run(RATINGS, rest, settings)
     assert len(rest.bodies) == 3 + 20 + 20 + 5

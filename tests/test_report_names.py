@@ -50,7 +50,7 @@ def test_a_cut_list_says_how_many_more_there_are_and_the_page_holds_200() -> Non
     read = Reader(render(document))
     assert "text_199" in read.text
     assert "text_200" not in read.text
-    assert "6,800 more distinct texts are in journal.jsonl." in read.text
+    assert "6,800 more distinct texts are in the journal." in read.text
 
 
 def test_a_list_of_dropped_texts_can_be_scrolled_by_keyboard() -> None:

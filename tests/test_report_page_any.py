@@ -54,6 +54,7 @@ ARM = st.fixed_dictionaries({
 METRIC = told(metric=TEXTS, unit=TEXTS | st.just("share of draws"), a=NUMBERS, b=NUMBERS, difference=INTERVALS,
               p=st.none() | st.floats(0, 1), p_holm=st.none() | st.floats(0, 1), verdict=TEXTS)  # fmt: skip
 VALUES = st.recursive(st.none() | st.booleans() | COUNTS | NUMBERS | TEXTS, lists, max_leaves=4)
+STEPS = lists(st.tuples(SIZES, NUMBERS).map(list)).map(sorted)
 
 
 @st.composite
@@ -67,7 +68,9 @@ def timelines(draw: Any) -> dict[str, Any]:
     found = draw(told(
         began=NUMBERS, seconds=SIZES, requests=COUNTS, undated=COUNTS, settled=each(COUNTS), kept=each(COUNTS),
         under_way=each(NUMBERS), failures=st.dictionaries(TEXTS, each(COUNTS), max_size=5),
-        limit=lists(st.tuples(SIZES, NUMBERS).map(list)).map(sorted),
+        limit=STEPS, limits=st.dictionaries(TEXTS, STEPS, max_size=6),
+        episodes=told(count=st.dictionaries(TEXTS, COUNTS, max_size=3), first=lists(told(
+            at=SIZES, kind=TEXTS, endpoint=TEXTS, seconds=st.none() | SIZES, reason=TEXTS))),
         pauses=told(count=COUNTS, seconds=SIZES, first=lists(st.tuples(SIZES, SIZES).map(list))),
     ))  # fmt: skip
     return {**found, "edges": edges}

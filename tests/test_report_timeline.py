@@ -143,11 +143,13 @@ def test_the_charts_have_tables_whose_numbers_add_up() -> None:
     """Sabotage: thin the rows instead of adding bins up."""
     found = over_time()
     charts = time_charts.draw_timeline(found)
-    assert list(charts) == ["throughput", "under-way", "failures-over-time"]
+    assert list(charts) == ["throughput", "under-way", "limits", "failures-over-time"]
     assert {len(chart.rows) for chart in charts.values()} == {20}
     minutes = found["seconds"] / 20
     assert sum(row[1] * minutes for row in charts["throughput"].rows) == pytest.approx(sum(found["settled"]))
     assert [row[2] for row in charts["under-way"].rows] == [32] * 11 + [16] * 9
+    assert charts["limits"].head[1:] == ["http://pod-0:8000", "http://pod-1:8000"]
+    assert [row[1] for row in charts["limits"].rows] == [16] * 4 + [0] * 3 + [16] * 4 + [8] * 9
     failed = charts["failures-over-time"]
     assert failed.head[1:] == [kind for _, kind in failed.legend]
     assert failed.head[1:] == ["rate_limited", "overloaded", "server_error", "other kinds"]
@@ -160,5 +162,10 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
     assert time_charts.draw_timeline(None) == {}
     assert time_charts.draw_timeline(found | {"edges": [0.0] * 121}) == {}
     assert time_charts.draw_timeline(found | {"edges": [math.inf] * 121}) == {}
-    assert list(time_charts.draw_timeline(found | {"failures": {}})) == ["throughput", "under-way"]
-    assert list(time_charts.draw_timeline(found | {"under_way": [1e300] * 120, "failures": {}})) == ["throughput"]
+    bare = found | {"failures": {}, "limits": {}}
+    assert list(time_charts.draw_timeline(bare)) == ["throughput", "under-way"]
+    assert list(time_charts.draw_timeline(bare | {"under_way": [1e300] * 120})) == ["throughput"]
+    assert list(time_charts.draw_timeline(bare | {"limits": {"a": [[0.0, 1e300]], "b": [[0.0, 4]]}})) == [
+        "throughput",
+        "under-way",
+    ]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import journal_lines
 import pytest
 from embedded import Embedded
 from test_run import config, run
@@ -135,18 +136,21 @@ async def test_a_run_that_is_not_complete_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "names"
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"complete"', '"stopped"'))
-    journal = folder / "journal.jsonl"
+    (journal,) = journal_lines.segments(folder)
     journal.write_bytes(journal.read_bytes().replace(b'"attempts":1', b'"attempts":2', 1))
     warnings = report_run(folder)["warnings"]
     assert "the run is not complete: it is stopped" in warnings
-    assert "1 damaged journal lines are left out" in warnings
+    assert f"1 damaged journal lines are left out; {journal.name} at byte {journal_lines.begin(folder)}" in warnings
 
 
 def test_a_report_that_is_older_than_the_journal_is_not_of_it(tmp_path: Path) -> None:
     """Sabotage: ask whether the page is there, and not when it was written."""
     assert not reported(tmp_path)
-    for name in ("journal.jsonl", "report.html"):
-        (tmp_path / name).touch()
+    (tmp_path / "report.html").touch()
+    assert not reported(tmp_path)  # of nothing
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "run-0of1-0001-001.jsonl").touch()
+    (tmp_path / "report.html").touch()
     assert reported(tmp_path)
     os.utime(tmp_path / "report.html", ns=(0, 0))
     assert not reported(tmp_path)
@@ -165,7 +169,7 @@ async def test_hostile_names_are_inert_on_page_and_terminal(tmp_path: Path, caps
     evil = type(evil)(**{name: getattr(evil, name) for name in evil.__struct_fields__} | {
         "key": "0" * 32, "draws": (Draw(raw_text=hostile, text=hostile, reason="regex"), Draw(hostile, hostile)),
     })  # fmt: skip
-    journal = Journal(folder / "journal.jsonl")
+    journal = Journal(folder)
     journal.append(evil)
     journal.close(0.0)
     made = report_run(folder)

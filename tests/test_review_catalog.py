@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_selection_comes_first_best_first_and_what_was_decided_stays_in_reach(
 
 def test_a_view_without_a_journal_is_enough(tmp_path: Path) -> None:
     write_run(tmp_path, DRAWS)
-    (tmp_path / "journal.jsonl").unlink()
+    shutil.rmtree(tmp_path / "journal")
     assert read_catalog(tmp_path).names[0].draws == {"FIM": 0, "L2R": 0}
 
 

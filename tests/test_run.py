@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import journal_lines
 import pytest
 from embedded import Embedded
 
@@ -16,7 +17,7 @@ from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.summary import Summary
 from evoselfcode.engine import Stop
 from evoselfcode.errors import EndpointDown, EndpointRefused, Interrupted, RunMismatch
-from evoselfcode.storage import Entry, jsonl, read_entries, read_manifest
+from evoselfcode.storage import Damage, Entry, read_entries, read_manifest
 
 FILES = ("fim_raw.jsonl", "l2r_raw.jsonl", "combined_raw.jsonl")
 
@@ -39,7 +40,7 @@ def rows(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def entries(folder: Path) -> list[Entry]:
-    return [entry for entry in read_entries(folder / "names" / "journal.jsonl") if isinstance(entry, Entry)]
+    return [entry for entry in read_entries(folder / "names") if isinstance(entry, Entry)]
 
 
 def shown(folder: Path) -> dict[str, bytes]:
@@ -167,16 +168,16 @@ async def test_a_new_run_sets_the_old_one_aside(tmp_path: Path) -> None:
 async def test_a_damaged_line_costs_its_own_request_alone(tmp_path: Path) -> None:
     await run(Embedded(), config(tmp_path))
     before = shown(tmp_path)
-    journal = tmp_path / "names" / "journal.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
+    lines = journal_lines.lines(tmp_path / "names")
     lines[5] = lines[5].replace(b'"attempts":1', b'"attempts":7')
-    journal.write_bytes(b"".join(lines))
+    journal_lines.rewrite(tmp_path / "names", lines)
     server = Embedded()
     summary = await run(server, config(tmp_path))
     assert summary.damaged == 1
     assert len(server.bodies) == 1
     assert shown(tmp_path) == before
-    assert sum(isinstance(line, jsonl.Damage) for line in jsonl.read(journal)) == 1
+    assert sum(isinstance(line, Damage) for line in read_entries(tmp_path / "names")) == 1
+    assert f"at byte {len(b''.join(lines[:5])) + journal_lines.begin(tmp_path / 'names')}" in summary.damages[0]
 
 
 async def test_a_failed_preflight_writes_no_file_and_binds_no_settings(tmp_path: Path) -> None:
@@ -283,4 +284,4 @@ async def test_the_manifest_says_how_the_run_was_made_and_hides_the_key(tmp_path
     assert manifest.counts["planned"] == manifest.counts["settled"] == 12
     assert manifest.preflight["dialect"]["fim"] == "suffix"  # type: ignore[index]
     assert {"python", "evoselfcode"} <= set(manifest.versions)
-    assert "sk-secret" not in (tmp_path / "names" / "journal.jsonl").read_text()
+    assert "sk-secret" not in b"".join(journal_lines.lines(tmp_path / "names")).decode()

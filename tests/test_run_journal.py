@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import journal_lines
 import msgspec
 import pytest
 from embedded import Embedded
@@ -14,7 +15,7 @@ from test_run import config, entries, run, shown
 
 from evoselfcode.engine import Stop
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError
-from evoselfcode.storage import Entry, RunFolder, jsonl, read_entries
+from evoselfcode.storage import Damage, Entry, RunFolder, jsonl, read_entries
 
 FOREIGN: dict[str, dict[str, Any]] = {
     "arm": {"arm": "R2L"},
@@ -29,7 +30,7 @@ async def test_an_entry_of_something_else_is_counted_as_damage_and_not_shown(
 ) -> None:
     """Sabotage: read the entries by ``read_entries`` alone."""
     await run(Embedded(), config(tmp_path))
-    before, journal = shown(tmp_path), tmp_path / "names" / "journal.jsonl"
+    before, journal = shown(tmp_path), journal_lines.segments(tmp_path / "names")[0]
     draw = {"raw_text": "of_another", "text": "of_another"}
     entry = {"key": "0" * 32, "stage": "names", "arm": "FIM", "number": 0, "attempts": 1, "seconds": 0, "draws": [draw]}
     with journal.open("ab") as file:
@@ -45,7 +46,7 @@ async def test_an_entry_of_another_version_is_not_paid_again_because_it_cannot_b
     tmp_path: Path, document: bytes
 ) -> None:
     await run(Embedded(), config(tmp_path))
-    with (tmp_path / "names" / "journal.jsonl").open("ab") as file:
+    with journal_lines.segments(tmp_path / "names")[0].open("ab") as file:
         file.write(jsonl.frame(document))
     before, server = shown(tmp_path), Embedded()
     with pytest.raises(StorageError, match="this version cannot read"):
@@ -57,21 +58,20 @@ async def test_an_entry_of_another_version_is_not_paid_again_because_it_cannot_b
 async def test_a_line_nested_too_deeply_is_damage(tmp_path: Path) -> None:
     """Sabotage: let ``unframe`` raise RecursionError."""
     await run(Embedded(), config(tmp_path))
-    journal = tmp_path / "names" / "journal.jsonl"
+    (journal,) = journal_lines.segments(tmp_path / "names")
     size = journal.stat().st_size
     with journal.open("ab") as file:
         file.write(jsonl.frame(b"[" * 100_000))
-    assert [line for line in read_entries(journal) if not isinstance(line, Entry)] == [
-        jsonl.Damage(size, journal.stat().st_size - size)
+    assert [line for line in read_entries(tmp_path / "names") if not isinstance(line, Entry)] == [
+        Damage(size, 100_000, file=journal.name)
     ]
     assert (await run(Embedded(), config(tmp_path))).damaged == 1
 
 
 async def test_a_line_that_is_there_twice_counts_once(tmp_path: Path) -> None:
-    """Sabotage: ignore what ``remember`` says."""
+    """Sabotage: yield every entry in ``read_once``."""
     await run(Embedded(), config(tmp_path))
-    journal = tmp_path / "names" / "journal.jsonl"
-    journal.write_bytes(journal.read_bytes() * 2)
+    journal_lines.rewrite(tmp_path / "names", journal_lines.lines(tmp_path / "names") * 2)
     summary = await run(Embedded(), config(tmp_path))
     assert summary.meter.settled == summary.meter.planned == 12
 
@@ -99,7 +99,7 @@ async def test_what_is_set_aside_first_is_the_journal_and_last_the_manifest(
     monkeypatch.setattr(Path, "rename", noted)
     with RunFolder(tmp_path / "names") as folder:
         folder.set_aside()
-    assert (moved[0], moved[-1], len(moved)) == ("journal.jsonl", "manifest.json", 5)
+    assert (moved[0], moved[-1], len(moved)) == ("journal", "manifest.json", 5)
 
 
 async def test_parts_of_another_size_do_not_pass_for_settled(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_parts_of_another_size_do_not_pass_for_settled(tmp_path: Path) -> 
     manifest = tmp_path / "names" / "manifest.json"
     manifest.write_text(manifest.read_text().replace("http://embedded:8000", "http://elsewhere:8000"))
     await run(Embedded(at_most(4)), settings)
-    entries = [entry for entry in read_entries(tmp_path / "names" / "journal.jsonl") if isinstance(entry, Entry)]
+    entries = [entry for entry in read_entries(tmp_path / "names") if isinstance(entry, Entry)]
     drawn = {(entry.arm, (entry.seed or 0) + i) for entry in entries for i in range(len(entry.draws))}
     assert len(drawn) == 5 * 2 * 8
 
@@ -141,10 +141,10 @@ async def test_each_entry_says_when_it_settled(tmp_path: Path) -> None:
 async def test_a_journal_without_times_is_resumed_and_shows_the_same(tmp_path: Path) -> None:
     """Sabotage: take the default of ``Entry.at`` away."""
     await run(Embedded(), config(tmp_path))
-    before, journal = shown(tmp_path), tmp_path / "names" / "journal.jsonl"
+    before = shown(tmp_path)
     old = [msgspec.json.encode(msgspec.structs.replace(entry, at=None)) for entry in entries(tmp_path)]
     assert not any(b'"at"' in line for line in old)
-    journal.write_bytes(b"".join(map(jsonl.frame, old)))
+    journal_lines.rewrite(tmp_path / "names", map(jsonl.frame, old))
     server = Embedded()
     assert (await run(server, config(tmp_path))).meter.settled == 12
     assert server.messages == 0

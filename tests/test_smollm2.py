@@ -53,7 +53,7 @@ def config(server: LlamaServer, folder: Path, *, boundary: str, **namegen: Any) 
 
 
 def draws(folder: Path) -> list[Draw]:
-    entries = read_entries(folder / "names" / "journal.jsonl")
+    entries = read_entries(folder / "names")
     return [draw for entry in entries if isinstance(entry, Entry) for draw in entry.draws]
 
 

@@ -2,184 +2,37 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from journal_lines import entry, keys, write
 
 from evoselfcode.errors import RunMismatch, StorageError
-from evoselfcode.records import Candidate, Choice, Completion, L2r, Outcome, Request, Sampling, Usage, Verdict
-from evoselfcode.storage import (
-    Damage,
-    Entry,
-    Journal,
-    RunFolder,
-    atomic_write,
-    draw_of,
-    jsonl,
-    make_entry,
-    read_entries,
-    read_manifest,
-    read_rows,
-    write_rows,
-)
-
-
-def entry(key: str = "00", text: str = "quick_sort", reason: str | None = None) -> Entry:
-    request = Request(key=key, prompt=L2r("p"), sampling=Sampling(max_new_tokens=4, seed=7), stage="names", arm="L2R")
-    candidate = Candidate(arm="L2R", number=0, index=0, text=text, raw_text=text, finish_reason="stop")
-    outcome = Outcome(request, Completion((Choice(text, "stop"),), Usage(3, 4), "m"), 1, 0.5)
-    return make_entry(outcome, (draw_of(candidate, Verdict(reason)),))
-
-
-def write(path: Path, *entries: Entry) -> None:
-    journal = Journal(path)
-    for one in entries:
-        journal.append(one)
-    journal.close(0.0)
-
-
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    entries = [entry("00"), entry("01", reason="regex"), entry("02", text="naïve\u2028x\x00\n")]
-    write(path, *entries)
-    assert list(read_entries(path)) == entries
-    assert path.read_bytes().count(b"\n") == 3
-
-
-@given(st.text(alphabet=st.characters(codec=None), max_size=40))
-def test_every_text_round_trips_and_lone_surrogates_become_replacement_characters(text: str) -> None:
-    line = jsonl.frame(json.dumps({}).encode())
-    assert jsonl.unframe(line) == b"{}"
-    kept = entry(text=text).draws[0].text
-    assert kept == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    assert kept.encode().decode() == kept
+from evoselfcode.storage import Damage, RunFolder, atomic_write, jsonl, read_manifest, read_rows, write_rows
 
 
 def test_a_torn_tail_is_cut_off_at_every_offset_before_the_next_append(tmp_path: Path) -> None:
-    """D3. Sabotage: do not call ``_repair``."""
-    whole = tmp_path / "whole.jsonl"
-    write(whole, entry("00"), entry("01"))
-    data = whole.read_bytes()
-    first = data.index(b"\n") + 1
-    for cut in range(first, len(data)):
-        path = tmp_path / "journal.jsonl"
+    """D3, of files that are appended to by one process after the other. Sabotage: do not call ``repair``."""
+    data = jsonl.frame(b'{"a":0}') + jsonl.frame(b'{"a":1}')
+    path = tmp_path / "lines.jsonl"
+    for cut in range(data.index(b"\n") + 1, len(data)):
         path.write_bytes(data[:cut])
-        write(path, entry("02"))
-        keys = [one.key for one in read_entries(path) if isinstance(one, Entry)]
-        assert keys == ["00", "02"], cut
-        assert not [one for one in read_entries(path) if isinstance(one, Damage)]
+        file = jsonl.Appender(path)
+        file.append(b'{"a":2}')
+        file.commit()
+        file.close()
+        assert list(jsonl.read(path)) == [b'{"a":0}', b'{"a":2}'], cut
         path.unlink()
 
 
 def test_what_was_torn_off_is_kept_beside(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / "lines.jsonl"
     path.write_bytes(b'{"crc32":1,"en')
-    write(path, entry("00"))
-    assert (tmp_path / "journal.jsonl.torn").read_bytes() == b'{"crc32":1,"en\n'
-
-
-@pytest.mark.parametrize("position", [0, 3, 20, -3])
-def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int) -> None:
-    """D12. Sabotage: do not compare the checksum."""
-    path = tmp_path / "journal.jsonl"
-    write(path, entry("00"), entry("01"), entry("02"))
-    lines = path.read_bytes().splitlines(keepends=True)
-    broken = bytearray(lines[1])
-    broken[position] ^= 1
-    path.write_bytes(lines[0] + bytes(broken) + lines[2])
-    found = list(read_entries(path))
-    assert [one.key for one in found if isinstance(one, Entry)] == ["00", "02"]
-    assert [one.offset for one in found if isinstance(one, Damage)] == [len(lines[0])]
-
-
-def test_nothing_is_on_disk_before_the_commit_and_all_is_after_it(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
-    journal.append(entry())
-    assert path.stat().st_size == 0
-    journal.commit(0.0)
-    assert path.stat().st_size > 0
-    journal.close(0.0)
-
-
-def test_a_commit_is_due_after_rows_or_seconds(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
-    assert not journal.due(0.0)
-    journal.append(entry())
-    assert not journal.due(0.9)
-    assert journal.due(1.0)
-    journal.commit(1.0)
-    for number in range(256):
-        assert not journal.due(1.1), number
-        journal.append(entry())
-    assert journal.due(1.1)
-    journal.close(1.1)
-
-
-FILL = """
-import resource, sys
-from pathlib import Path
-from tests_entry import entry
-from evoselfcode.errors import StorageError
-from evoselfcode.storage import Journal
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal = Journal(Path(sys.argv[1]))
-acknowledged = 0
-try:
-    for number in range(50):
-        journal.append(entry(f"{number:02x}"))
-        journal.commit(0.0)
-        acknowledged += 1
-except StorageError as error:
-    print(acknowledged, error)
-"""
-
-
-@pytest.mark.parametrize("limit", [1, 100, 1000, 1234, 5000])
-def test_a_full_disk_loses_no_acknowledged_entry(tmp_path: Path, limit: int) -> None:
-    """D5: a file-size limit stands for the full disk. Sabotage: acknowledge before writing."""
-    (tmp_path / "tests_entry.py").write_text("from test_storage import entry\n")
-    path = tmp_path / "journal.jsonl"
-    done = subprocess.run(
-        [sys.executable, "-c", FILL, str(path), str(limit)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parent}"},
-    )
-    acknowledged, _, message = done.stdout.partition(" ")
-    assert "cannot append to" in message
-    assert "hint:" in message
-    kept = [one for one in read_entries(path) if isinstance(one, Entry)]
-    assert len(kept) >= int(acknowledged)
-    write(path, entry("ff"))
-    assert [one.key for one in read_entries(path) if isinstance(one, Entry)][-1] == "ff"
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
-
-
-def test_nothing_is_acknowledged_that_was_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sabotage: leave ``fdatasync`` out of ``Appender.commit``."""
-
-    def fail(descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    journal = Journal(tmp_path / "journal.jsonl")
-    journal.append(entry())
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fdatasync", fail)
-        with pytest.raises(StorageError, match="cannot append to"):
-            journal.commit(0.0)
-    journal.close(0.0)
+    jsonl.Appender(path).close()
+    assert (tmp_path / "lines.jsonl.torn").read_bytes() == b'{"crc32":1,"en\n'
+    assert path.read_bytes() == b""
 
 
 def test_views_appear_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -223,7 +76,10 @@ def test_rows_that_cannot_be_read_are_one_message(tmp_path: Path) -> None:
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     """D8. Sabotage: LOCK_SH."""
     with RunFolder(tmp_path / "run") as folder:
-        folder.journal.write_bytes(b"")  # the lock survives an open and close of another file of the run
+        (folder.path / "journal").mkdir()
+        (folder.path / "journal" / "x").write_bytes(
+            b""
+        )  # the lock survives an open and close of another file of the run
         with pytest.raises(RunMismatch, match=str(os.getpid())), RunFolder(tmp_path / "run"):
             pass
     with RunFolder(tmp_path / "run"):
@@ -233,12 +89,12 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_an_old_run_is_set_aside_whole(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run") as folder:
         assert folder.set_aside() is None
-        write(folder.journal, entry())
+        write(folder.path, entry())
         assert folder.set_aside() == folder.path / "old-1"
-        assert not folder.journal.exists()
-        write(folder.journal, entry())
+        assert not (folder.path / "journal").exists()
+        write(folder.path, entry())
         assert folder.set_aside() == folder.path / "old-2"
-    assert len(list(read_entries(tmp_path / "run" / "old-1" / "journal.jsonl"))) == 1
+    assert keys(tmp_path / "run" / "old-1") == ["00"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> None:
@@ -258,15 +114,6 @@ def test_a_manifest_that_cannot_be_read_says_so(text: str, tmp_path: Path) -> No
     with pytest.raises(StorageError, match="manifest"):
         read_manifest(tmp_path / "manifest.json")
     assert read_manifest(tmp_path / "none.json") is None
-
-
-def test_an_entry_of_another_version_is_told_from_damage(tmp_path: Path) -> None:
-    """Its checksum is right. Sabotage: let the decoder's error pass."""
-    path = tmp_path / "journal.jsonl"
-    path.write_bytes(jsonl.frame(b'{"key": "00", "failures": ["a_kind_of_tomorrow"]}'))
-    with pytest.raises(StorageError, match="this version cannot read") as caught:
-        list(read_entries(path))
-    assert "--new-run" in str(caught.value)
 
 
 def test_what_editors_put_around_rows_is_passed_over(tmp_path: Path) -> None:

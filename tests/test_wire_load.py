@@ -125,7 +125,11 @@ def test_labels_may_hold_anything() -> None:
 
 def test_only_lines_that_begin_with_the_name_count() -> None:
     """Sabotage: look for the name anywhere."""
-    others = (b"# llamacpp:requests_deferred 9", b"a:llamacpp:requests_deferred 9", b"llamacpp:requests_deferred_x 9")
+    others = (
+        b"# llamacpp:requests_deferred 99",
+        b"a:llamacpp:requests_deferred 99",
+        b"llamacpp:requests_deferred_x 99",
+    )
     assert read_load("llamacpp", 200, LLAMACPP + b"\n".join(others)) == Load(4, 12)
 
 
@@ -148,7 +152,7 @@ pieces = st.sampled_from(
 
 @given(st.sampled_from(sorted(GAUGES)), st.one_of(st.binary(), st.lists(pieces).map(b"".join)))
 def test_no_page_raises(server: str, page: bytes) -> None:
-    """Sabotage: take the ``except`` out of ``_read``."""
+    """Sabotage: read a line without asking whether it is one (``line is None``)."""
     load = read_load(server, 200, page)
     assert load is None or (load.running >= 0 and load.waiting >= 0)
 

@@ -16,8 +16,8 @@ from evoselfcode.clients.transport import HttpxLanes, InjectedClient
 OWN = ("direct", "httpx")
 """Transports that open connections of their own."""
 
-ALL = (*OWN, "injected", "mounted")
-"""The same, and clients that a user handed in: with httpx's own pool, and with ours mounted in it."""
+ALL = (*OWN, "injected", "mounted", "seam")
+"""The same, and what a user handed in: a client with httpx's own pool, one with ours mounted in it, ours alone."""
 
 
 def own_lanes(kind: str, headers: Mapping[str, str], **options: float) -> DirectLanes | HttpxLanes:
@@ -31,6 +31,10 @@ async def carrying(kind: str, headers: Mapping[str, str]) -> AsyncIterator[Trans
         lanes = own_lanes(kind, headers)
         yield lanes
         await lanes.aclose()
+        return
+    if kind == "seam":
+        async with DirectTransport() as alone:
+            yield InjectedClient(alone, headers)
         return
     async with httpx.AsyncClient(transport=DirectTransport() if kind == "mounted" else None) as client:
         yield InjectedClient(client, headers)

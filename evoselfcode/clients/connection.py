@@ -24,6 +24,8 @@ from evoselfcode.wire.servers import Models
 REST_SECONDS = 5.0
 """How long library calls ask the other replicas first after one did not answer."""
 
+ONE_ADDRESS = "the name has one address; if there are more pods, the Service is not headless (clusterIP: None)"
+
 
 class Connection:
     """An open way to one model, bound to the event loop it was opened in.
@@ -141,7 +143,8 @@ class Connection:
         told = self._roster.told
         names = [name for name, replica in self._roster.here.items() if replica.trusted]
         level: Level = "ok" if len(names) == many else "warning"
-        checks = [Check("replicas", level, f"{len(names)} of {many} serve it: {', '.join(names)}")]
+        hint = ONE_ADDRESS if many == 1 else ""
+        checks = [Check("replicas", level, f"{len(names)} of {many} serve it: {', '.join(names)}", hint)]
         checks += [Check("replica", "warning", text) for name, text in told.items() if text]
         return msgspec.structs.replace(found, checks=(*found.checks, *checks), requests=found.requests + many - 1)
 

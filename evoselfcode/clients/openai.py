@@ -68,8 +68,8 @@ class OpenAICompletionClient:
         max_attempts: Attempts of one library call.
         chat: Ask left-to-right by ``/v1/chat/completions``, the prompt being one message of the user: a chat model
             answers it.
-        http_client: An ``httpx.AsyncClient`` of your own, used as it is and never closed. It is bound to the
-            event loop it is used in.
+        http_client: An ``httpx.AsyncClient`` of your own, or an ``httpx.AsyncBaseTransport``, used as it is and never
+            closed. It is bound to the event loop it is used in.
         headless: Take every IP address that the host of `base_url` has for a replica of its own, and look who is there
             every half minute: for a headless service of Kubernetes.
 

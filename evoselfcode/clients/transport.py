@@ -7,16 +7,18 @@ exception of an HTTP library passes this door: what went wrong is a :class:`Fail
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
 
+from evoselfcode.clients.lane.direct import mapping
 from evoselfcode.clients.replies import (
     CONNECT_SECONDS,
     KEEPALIVE_SECONDS,
@@ -111,18 +113,25 @@ class HttpxLanes:
 
 
 class InjectedClient:
-    """A client that the user handed in, used as it is and never closed by us.
+    """A client that the user handed in, or a transport for one; used as it is and never closed by us.
+
+    A transport is called without a client around it, which costs a third: no cookies, redirects, auth or hooks.
 
     Args:
-        client: An ``httpx.AsyncClient``, or an object with the same ``build_request`` and ``send``.
+        client: An ``httpx.AsyncClient``, or an object with the same ``build_request`` and ``send``; or an
+            ``httpx.AsyncBaseTransport``.
         headers: Sent with each call, besides the client's own.
     """
 
     def __init__(self, client: Any, headers: Mapping[str, str]) -> None:
         self._client = client
         self._headers = dict(headers)
+        self._raw = httpx.Headers(self._headers)
+        self._keyed = "authorization" in self._raw
         self._in_flight = 0
-        self._fits = type(getattr(client, "_transport", None)).__name__ != "AsyncHTTPTransport"
+        self._mounts = hasattr(client, "build_request")
+        inner = getattr(client, "_transport", None) if self._mounts else client
+        self._fits = type(inner).__name__ != "AsyncHTTPTransport"
 
     async def send(self, call: Call, timeout: float) -> Reply | Failure:
         """Send `call` through the user's client."""
@@ -137,15 +146,29 @@ class InjectedClient:
 
     async def _send(self, call: Call, timeout: float) -> Reply | Failure:
         try:
-            request = self._client.build_request(
-                call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
-            )
+            if self._mounts:
+                request = self._client.build_request(
+                    call.method, call.url, headers=self._headers, content=call.body or None, timeout=timeout
+                )
+                return await _exchange(partial(self._client.send, stream=True), request, timeout)
+            request = self._request(call, timeout)
         except Exception as error:
             return _failure(error)
-        return await _exchange(partial(self._client.send, stream=True), request, timeout)
+        return await _exchange(self._client.handle_async_request, request, timeout)
+
+    def _request(self, call: Call, timeout: float) -> httpx.Request:
+        """Build a request without a client."""
+        request = httpx.Request(call.method, _url(call.url), headers=self._raw, content=call.body or None)
+        if request.url.userinfo and not self._keyed:
+            request = next(httpx.BasicAuth(request.url.username, request.url.password).auth_flow(request))
+        request.extensions = {"timeout": {"connect": CONNECT_SECONDS, "read": timeout}}
+        return request
 
     async def aclose(self) -> None:
         """Do nothing: the client is the user's."""
+
+
+_url = lru_cache(maxsize=64)(httpx.URL)
 
 
 Answer = Callable[[str, str, bytes], Reply]
@@ -192,10 +215,14 @@ def _one_thread() -> anyio.CapacityLimiter:
 async def _exchange(handle: Callable[[httpx.Request], Any], request: httpx.Request, timeout: float) -> Reply | Failure:
     """Send, read and close under one deadline, with a byte cap; say in a word what went wrong."""
     try:
-        with anyio.fail_after(timeout):
+        async with asyncio.timeout(timeout):
             response = await handle(request)
+            if type(response.stream) is httpx.ByteStream:  # it is all there: ours, called without a client
+                whole = b"".join(response.stream)
+                too_long = len(whole) > MAX_REPLY_BYTES
+                return too_large() if too_long else decoded(response.status_code, mapping(response.headers.raw), whole)
             try:
-                headers = {name.lower(): value for name, value in response.headers.items()}
+                headers = mapping(response.headers.raw)
                 if response.is_stream_consumed:  # a transport of the user's read it: httpx.MockTransport does
                     return response.status_code, headers, response.content
                 return decoded(response.status_code, headers, await _read(response.aiter_raw()))

@@ -6,12 +6,13 @@ for code, filters and choosing; how YAML is read is :mod:`evoselfcode.config.loa
 """
 
 from evoselfcode.config.arms import Cell, cells, contrasts
+from evoselfcode.config.changing import FILTERS
 from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asking, Asserts, Codegen, Describe, Skeleton
 from evoselfcode.config.export_section import Export, ExportFim
 from evoselfcode.config.filter_sections import Execution, Filters
 from evoselfcode.config.prompt_sections import FimPrompt, Funcname, L2rPrompt, Prompts
-from evoselfcode.config.schema import RunConfig, arm_of
+from evoselfcode.config.schema import RunConfig, arm_of, flatten
 from evoselfcode.config.sections import (
     Api,
     Arm,
@@ -22,6 +23,7 @@ from evoselfcode.config.sections import (
 )
 
 __all__ = [
+    "FILTERS",
     "Api",
     "Arm",
     "Asking",
@@ -47,4 +49,5 @@ __all__ = [
     "arm_of",
     "cells",
     "contrasts",
+    "flatten",
 ]

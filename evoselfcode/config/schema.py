@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from evoselfcode.config import check, load, remarks
+from evoselfcode.config.changing import shapes
 from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asserts, Codegen, Describe, Skeleton
 from evoselfcode.config.export_section import Export
@@ -24,7 +25,7 @@ from evoselfcode.config.plain_yaml import Document
 from evoselfcode.config.prompt_sections import Prompts
 from evoselfcode.config.rating_section import Rating, masked_rater
 from evoselfcode.config.score_section import Score
-from evoselfcode.config.sections import Api, Namegen, Output, SaturationRules, masked
+from evoselfcode.config.sections import Api, Namegen, Output, masked
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,47 +104,6 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def warnings(self) -> list[str]:
         """Return remarks on settings that are allowed and probably not meant."""
         return remarks.remarks(self)
-
-
-SHAPING: dict[str, tuple[str, ...]] = {
-    "names": (
-        "model", "api.fim.", "prompts.global_prefix", "prompts.boundary", "prompts.topic_prefix", "prompts.used_name",
-        "prompts.funcname.", "namegen.", "filters.name_regex",
-    ),
-    "describe": ("model", "prompts.code_boundary", "prompts.describe.", "describe."),
-    "skeleton": ("model", "prompts.code_boundary", "prompts.skeleton.", "skeleton."),
-    "asserts": ("model", "prompts.code_boundary", "prompts.asserts.", "asserts."),
-    "code": ("model", "api.fim.", "prompts.code_boundary", "prompts.codegen.", "codegen."),
-    "score": ("model", "api.fim.family", "score.description_prompt"),
-    "rating": (
-        "model", "rating.model", "rating.chat", "rating.seed", "rating.n", "rating.temperature",
-        "rating.max_new_tokens", "rating.logprobs",
-    ),
-}  # fmt: skip
-"""For each stage the settings that shape what it draws, whole sections by a dot at the end. What its draws are filtered
-by is none of them, but for names: filters of code are applied to what is drawn as often as you like."""
-
-FREE = frozenset(
-    {
-        "namegen.num_requests",
-        *(f"namegen.saturation.{key}" for key in SaturationRules.__struct_fields__),
-        *(f"{section}.names" for section in ("describe", "skeleton", "asserts", "codegen")),
-        "codegen.on_length",
-    }
-)
-"""Settings of those sections that change nothing of what is drawn."""
-
-
-def shapes(stage: str, key: str) -> bool:
-    """Say whether the setting at a key path changes what a stage draws."""
-    return key not in FREE and any(
-        key.startswith(part) if part.endswith(".") else key == part for part in SHAPING[stage]
-    )
-
-
-def is_free(key: str) -> bool:
-    """Say whether a setting may change between two runs into the same folder, whatever the stage."""
-    return not any(shapes(stage, key) for stage in SHAPING)
 
 
 def arm_of(key: str) -> str | None:

@@ -241,5 +241,30 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         "data/generated"
     )
     heartbeat_seconds: Annotated[
-        float, Meta(gt=0, description="Seconds between progress lines where there is no terminal.")
+        float, Meta(gt=0, description="Seconds between progress lines where there is no terminal, and heartbeats.")
     ] = 30.0
+    heartbeat_file: Annotated[
+        _Text | None,
+        Meta(description="File that each heartbeat replaces, as `alive` reads it; null is heartbeat.json of the run."),
+    ] = None
+    metrics_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="Port that Prometheus scrapes while a run lasts; 0 takes a free one, null opens none."),
+    ] = None
+    metrics_host: Annotated[_Text, Meta(description="Address that metrics_port is opened on.")] = "0.0.0.0"  # noqa: S104
+    metrics_file: Annotated[
+        _Text | None,
+        Meta(description="File that each heartbeat replaces with the metrics, for node_exporter's textfile collector."),
+    ] = None
+    grace: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Seconds from SIGTERM to the kill: what is in flight may take 60 % of them, 60 s at most, and "
+            "is cancelled then. 30 is a pod's default; 120 loses less.",
+        ),
+    ] = 30.0
+    disk_wait: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that a run waits for space on a full disk, asking nothing, before it ends."),
+    ] = 600.0

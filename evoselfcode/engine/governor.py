@@ -31,8 +31,12 @@ SLOW_START = 8
 CUT, EPISODE = 0.75, 15.0
 """Factor of a cut, and seconds in which it is the only one: what was sent before the cut is refused after it."""
 
-RELAXED = 600.0
-"""Seconds after a refusal in which the ceiling rises by a tenth of the limit that was refused."""
+REMEMBERED, LONGEST = 300.0, 3600.0
+"""Seconds for which a refusal keeps the limit below what was refused; twice as long each time that it is refused again
+after that, up to the second number."""
+
+LIFTED = 1.1
+"""Factor by which the limit may be above what was refused when that is long ago (DataDesigner: 10 %)."""
 
 MOST_UNSEEN, MOST_SEEN = 256, 4096
 """Highest limit of a server without and with queue numbers, unless the user says another."""
@@ -121,20 +125,21 @@ class Governor:
         self._each = 1.0  # sequences at the server for one request of ours, others' included
         self._moved = now
         self._cut: float | None = None
-        self._refused_at = 0  # the limit that was refused
+        self._ceiling, self._remembered = 0, REMEMBERED
+        self._taken = 0  # most in flight at a tick since the last cut: the endpoint takes so many
         self._before_outage: int | None = None
 
     def tick(self, now: float, seen: Seen) -> Change | None:
         """Look at what happened, every :data:`TICK` seconds; return the new limit if it moves."""
         if seen.load is not None:
             self._spoke = now
-        used = seen.peak >= USED * self.limit
+        self._taken = max(self._taken, min(seen.in_flight, self.limit))
         if self._before_outage is not None and not self._queued(seen.load):
-            return self._rise_again(now, self._before_outage, used)
+            return self._rise_again(now, self._before_outage, used=seen.peak >= USED * self.limit)
         if self._limits.fixed is not None:
             return None
         if self._spoke is not None and now - self._spoke <= SILENCE:
-            return self._by_queue(now, seen.load, seen.in_flight, used) if seen.load else None
+            return self._by_queue(now, seen.load, seen.in_flight) if seen.load else None
         most = self._most(now, max(MOST_UNSEEN, self.limit))
         step = self._knee.look(now, self.limit, most, seen.in_flight, seen.completions, seen.tokens, seen.seconds)
         return self._to(now, step.limit, step.reason) if step else None
@@ -143,8 +148,12 @@ class Governor:
         """Take in that the endpoint refused a request as one too many (429, 503, 529)."""
         if self._limits.fixed is not None or (self._cut is not None and now - self._cut < EPISODE):
             return None
-        self._cut, self._refused_at, self._before_outage = now, self.limit, None
-        return self._to(now, max(1, floor(CUT * self.limit)), "the endpoint refused a request as one too many")
+        if self._cut is not None and now - self._cut > self._remembered:
+            self._remembered = min(LONGEST, 2 * self._remembered)
+        taken = min(max(self._taken, floor(CUT * self.limit)), self.limit)
+        self._ceiling = max(1, (taken + self.limit) // 2 - (taken == self.limit))  # between what it takes and does not
+        self._cut, self._taken, self._before_outage = now, 0, None
+        return self._to(now, floor(CUT * self.limit), "the endpoint refused a request as one too many")
 
     def returned(self, now: float) -> Change | None:
         """Take in that the endpoint is back after an outage."""
@@ -152,7 +161,7 @@ class Governor:
         start = min(SLOW_START, self._before_outage)
         return self._to(now, start, f"the endpoint is back after an outage; up to {self._before_outage} from here")
 
-    def _rise_again(self, now: float, before: int, used: bool) -> Change | None:
+    def _rise_again(self, now: float, before: int, *, used: bool) -> Change | None:
         if self.limit < before and (not used or now - self._moved < TICK):
             return None
         aim = min(before, 2 * self.limit)
@@ -167,7 +176,7 @@ class Governor:
         self._before_outage = None
         return True
 
-    def _by_queue(self, now: float, load: Load, in_flight: int, used: bool) -> Change | None:
+    def _by_queue(self, now: float, load: Load, in_flight: int) -> Change | None:
         """Follow the server's own numbers.
 
         What is in flight here has the same share of what runs as of what waits, whoever else uses the server.
@@ -189,13 +198,12 @@ class Governor:
             return self._to(
                 now, self._exact * min(1.0, room * (1 + AIM) / self.limit), f"the queue is too long: {said}"
             )
-        if not used:
-            return None
         aim = self._exact
         if queue == 0 and (self._full is None or now - self._full > CLEAN):
             aim = ceil(self.limit * GROWTH)
         elif queue > 0 and now - self._moved >= (TICK if queue < AIM else FAIR):
             aim += sqrt(self._exact) / 2
+        # 1.25 times what is in flight and runs, so there is no growth without use either
         highest = min(max(floor(room * GROWTH), floor(room) + 1), self._most(now, MOST_SEEN))
         return self._to(now, max(self._exact, min(aim, highest)), f"there is room: {said}")
 
@@ -204,7 +212,8 @@ class Governor:
         most = self._limits.most or unless_said
         if self._cut is None:
             return most
-        return min(most, max(1, floor(self._refused_at * (1 + 0.1 * (now - self._cut) / RELAXED))))
+        lifted = LIFTED if now - self._cut > self._remembered else 1.0
+        return min(most, max(1, ceil(self._ceiling * lifted)))
 
     def _to(self, now: float, exact: float, reason: str) -> Change | None:
         """Move the limit. What is between two whole limits is kept: rounding at each step, one client would win."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from evoselfcode.engine.durations import REQUEST_BOUNDS, Durations
+
 
 class Meter:
     """Counts of one run, those of earlier processes included.
@@ -27,6 +29,10 @@ class Meter:
         prompt_tokens: Tokens of prompts, as counted by the server.
         completion_tokens: Tokens of completions, as counted by the server.
         new_tokens: Tokens of both sorts that this process was served.
+        new_prompt_tokens: Tokens of these that were of prompts.
+        rows: Requests that this process settled, by what they came to: ``ok``, ``filtered`` (no choice was kept),
+            ``dead``.
+        durations: How long these took, their waits included.
     """
 
     def __init__(self, planned: int = 0) -> None:
@@ -42,6 +48,9 @@ class Meter:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.new_tokens = 0
+        self.new_prompt_tokens = 0
+        self.rows: Counter[str] = Counter()
+        self.durations = Durations(REQUEST_BOUNDS)
 
     def add(
         self,
@@ -51,6 +60,7 @@ class Meter:
         dead: bool = False,
         prompt_tokens: int = 0,
         completion_tokens: int = 0,
+        seconds: float = 0.0,
         resumed: bool = False,
     ) -> None:
         """Count one settled request.
@@ -61,22 +71,27 @@ class Meter:
             dead: Whether the request was given up.
             prompt_tokens: Tokens of its prompt.
             completion_tokens: Tokens of all its choices together.
+            seconds: From its first attempt to its end.
             resumed: Whether an earlier process settled it.
         """
+        kept = self.kept[arm]
         self.settled += 1
         self.requests[arm] += 1
         self.resumed += resumed
         self.dead += dead
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
-        if not resumed:
-            self.new_tokens += prompt_tokens + completion_tokens
         for reason in verdicts:
             self.draws[arm] += 1
             if reason is None:
                 self.kept[arm] += 1
             else:
                 self.reasons[arm, reason] += 1
+        if not resumed:
+            self.new_tokens += prompt_tokens + completion_tokens
+            self.new_prompt_tokens += prompt_tokens
+            self.durations.add(seconds)
+            self.rows["dead" if dead else "ok" if self.kept[arm] > kept else "filtered"] += 1
 
     def fail(self, kind: str) -> None:
         """Count one failed attempt."""
@@ -91,17 +106,6 @@ class Meter:
     def remaining(self) -> int:
         """Requests of the plan that are not settled yet."""
         return max(0, self.planned - self.settled)
-
-    def eta(self, elapsed: float) -> float | None:
-        """Return the seconds that the rest will take at this process's own pace, or ``None`` before it is known.
-
-        Args:
-            elapsed: Seconds since this process began. Requests settled by earlier processes do not count as
-                pace, so the estimate is not flattered by a resume.
-        """
-        if self.fresh == 0 or elapsed <= 0:
-            return None
-        return self.remaining * elapsed / self.fresh
 
     def counts(self) -> dict[str, int]:
         """Return the totals under one name each, such as ``FIM.dropped.duplicate``."""

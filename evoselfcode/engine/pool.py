@@ -24,11 +24,24 @@ from evoselfcode.engine.tending import tend
 from evoselfcode.errors import EvoselfcodeError
 from evoselfcode.finishing import ended
 from evoselfcode.records import Completion, FailureKind, Outcome, Request
+from evoselfcode.wire.retry import Tried
 
 T = TypeVar("T")
 
 Finish = Callable[[Outcome], Awaitable[T]]
 """Makes of an outcome what is handed on. It holds a worker, no slot: whoever takes long here keeps no endpoint idle."""
+
+
+class AtOnce(Generic[T]):
+    """What never waits in the place of a :data:`Finish`: then a worker either has an attempt in flight or begins one.
+
+    Args:
+        make: Makes of an outcome what is handed on, in microseconds.
+    """
+
+    def __init__(self, make: Callable[[Outcome], T]) -> None:
+        self.make = make
+
 
 TICK = 1.0
 """Seconds after which :func:`outcomes` yields an empty list, so that its caller can commit and report."""
@@ -38,7 +51,7 @@ async def outcomes(
     plan: Iterable[Request | None],
     fleet: Fleet,
     *,
-    finish: Finish[T],
+    finish: Finish[T] | AtOnce[T],
     seed: int = 0,
     max_attempts: int = 5,
     timeout: float | None = None,
@@ -54,9 +67,9 @@ async def outcomes(
     Args:
         plan: Requests; pulled one at a time, only when a worker is free. ``None`` lets the event loop have a turn: a
             plan that passes over what is settled takes long to find the next request.
-        fleet: Who is asked. A slot of it is held during each attempt, never while waiting for a retry. Half as many
-            requests more than it has slots are under way: one that waits keeps its worker, and no slot idle.
-        finish: Makes of an outcome what is yielded; may wait, in the outcome's own worker.
+        fleet: Who is asked. A slot of it is held during each attempt, never while waiting for a retry. Up to half as
+            many requests more than it has slots are under way: one that waits keeps its worker, and no slot idle.
+        finish: Makes of an outcome what is yielded; may wait, in the outcome's own worker, unless it is at once.
         seed: Seeds the jitter of each request's waits together with its key.
         max_attempts: Attempts of one request that may end in a failure of its own.
         timeout: Seconds of one attempt, as whoever sends has it; ``None`` is :func:`retry.attempt_seconds`.
@@ -96,7 +109,7 @@ class _Pool(Generic[T]):
         self,
         plan: Iterator[Request | None],
         fleet: Fleet,
-        finish: Finish[T],
+        finish: Finish[T] | AtOnce[T],
         ready: Handover[T],
         stop: Stop,
         again: Again,
@@ -107,7 +120,7 @@ class _Pool(Generic[T]):
         self._ready = ready
         self._stop = stop
         self._again = again
-        self._workers = 0
+        self._workers = self._waiting = 0
         self._exhausted = False
 
     async def run(self) -> None:
@@ -138,9 +151,14 @@ class _Pool(Generic[T]):
             self._ready.end()
 
     def _grow(self, group: anyio.abc.TaskGroup) -> None:
-        """Start the workers that the limit asks for; they are never fewer again."""
+        """Start the workers that the limit asks for; they are never fewer again.
+
+        A worker more than there are slots waits for one, which is a turn of the event loop for each request: there are
+        as many more as wait for something else.
+        """
         limit = self._fleet.limit
-        wanted = limit + limit // 2 + 1
+        spare = limit // 2 + 1
+        wanted = limit + (min(self._waiting, spare) if isinstance(self._finish, AtOnce) else spare)
         if self._exhausted or wanted <= self._workers:
             return
         self._ready.room = wanted
@@ -177,14 +195,23 @@ class _Pool(Generic[T]):
                 outcome = Outcome(request, answer, 1, now - began)
             else:
                 tried = fleet.failed(member, answer, now - began, now)
-                found = await self._again(request, tried, began)
+                found = await self._once_more(request, tried, began)
                 if found is None:
                     break
                 outcome = found
-            item = await finish(outcome)
+            item = finish.make(outcome) if isinstance(finish, AtOnce) else await finish(outcome)
             while not ready.give(item):
                 await ready.wait()
         self._exhausted = True
+
+    async def _once_more(self, request: Request, tried: Tried, began: float) -> Outcome | None:
+        """Drive a request whose first attempt failed to its end, with another worker in the place of this one."""
+        self._waiting += 1
+        self._fleet.grown()
+        try:
+            return await self._again(request, tried, began)
+        finally:
+            self._waiting -= 1
 
 
 def _first(group: BaseExceptionGroup[EvoselfcodeError]) -> EvoselfcodeError:

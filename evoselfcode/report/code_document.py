@@ -43,6 +43,7 @@ def code_document(
     meanings: Mapping[str, str],
     audit: Mapping[str, Any] | None = None,
     scores: Mapping[str, Any] | None = None,
+    events: Iterable[Mapping[str, Any]] = (),
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Make the report of one code run.
@@ -56,10 +57,13 @@ def code_document(
         meanings: What each gate drops, in the order of the ladder.
         audit: What the gates do to a corpus of programs that are known to be good or bad.
         scores: What :func:`~evoselfcode.report.score_document.score_document` makes of ranked functions.
+        events: What happened to the endpoints, as lines of ``events.jsonl``.
         warnings: What a reader should know first.
     """
     draws, costs, filters = CodeDraws(rows), dict[str, Cost](), metrics["of"]["filters"]
-    over_time = timeline(counted(entries, costs), limits_of(manifest), lambda entry: draws.kept_by_key[entry.key])
+    over_time = timeline(
+        counted(entries, costs), limits_of(manifest), lambda entry: draws.kept_by_key[entry.key], events
+    )
     arms = {name: draws.arms.get(name, CodeArm()) for name in sorted({*draws.arms, *costs})}
     comparisons = compared_arms(arms)
     accepted = {name: arm["accepted"] for name, arm in metrics["arms"].items()}

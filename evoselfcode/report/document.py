@@ -48,6 +48,7 @@ def document(
     canonical: Callable[[str], str],
     pairs: Mapping[tuple[str, str], tuple[str, ...]],
     topics_by_arm: Mapping[str, str] = MappingProxyType({}),
+    events: Iterable[Mapping[str, Any]] = (),
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Make the report of one run.
@@ -60,6 +61,7 @@ def document(
         canonical: What a name is compared by: ``quick_sort`` and ``quicksort`` are one name.
         pairs: Which arms to compare, and in which factors they differ.
         topics_by_arm: Where the topics of each arm that has some come from.
+        events: What happened to the endpoints, as lines of ``events.jsonl``.
         warnings: What a reader should know first.
     """
     entries = list(entries)
@@ -76,7 +78,7 @@ def document(
         "answer": answer(arms, ranked, comparisons),
         "ranking": ranked,
         "comparisons": comparisons,
-        "timeline": timeline(entries, limits_of(manifest)),
+        "timeline": timeline(entries, limits_of(manifest), events=events),
     }
 
 
@@ -110,7 +112,7 @@ def provenance_of(manifest: Manifest, shown: tuple[str, ...]) -> dict[str, Any]:
 
 
 def limits_of(manifest: Manifest) -> list[tuple[float, float]]:
-    """Return the most attempts in flight at once as steps of Unix time and limit: one, as it does not change."""
+    """Return the most attempts in flight that the settings allow, as steps of Unix time and limit: one, or none."""
     api = manifest.config.get("api")
     limit = api.get("concurrency") if isinstance(api, dict) else None
     return [(0.0, limit)] if isinstance(limit, int | float) else []

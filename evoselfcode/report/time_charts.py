@@ -36,7 +36,7 @@ def draw_timeline(timeline: Mapping[str, Any] | None, counted: tuple[str, str] =
     if len(edges) < 2 or not drawable(*edges) or min(b - a for a, b in pairwise(edges)) < FINEST:
         return {}
     with style():
-        made = (throughput(timeline, counted), under_way(timeline), failures(timeline))
+        made = (throughput(timeline, counted), under_way(timeline), limits(timeline), failures(timeline))
     return {chart.key: chart for chart in made if chart}
 
 
@@ -65,25 +65,43 @@ def throughput(timeline: Mapping[str, Any], counted: tuple[str, str] = NAMES) ->
 def under_way(timeline: Mapping[str, Any]) -> Chart | None:
     """Draw how many requests were under way, and the most attempts in flight that were allowed."""
     edges, busy = timeline["edges"], timeline["under_way"]
-    limits = [(at, limit) for at, limit in timeline["limit"] if drawable(at, limit) and at <= edges[-1]]
+    held = _held(timeline, timeline["limit"])
     if not drawable(*busy):
         return None
     axes = _axes(timeline, 250, "requests")
     _steps(axes, timeline, busy, OVER_TIME[1], "-", fill=0.16)
-    if limits:
-        unit = _unit(edges[-1])[0]
-        ends = [*(at for at, _ in limits), edges[-1]]
-        for (at, limit), end, after in zip(limits, ends[1:], [*limits[1:], limits[-1]], strict=True):
-            axes.plot([at / unit, end / unit, end / unit], [limit, limit, after[1]],
-                      color=MUTED, linestyle=(0, (5, 2)), linewidth=1.8)  # fmt: skip
+    if held:
+        _limit_line(axes, timeline, held, MUTED, (0, (5, 2)))
     axes.set_ylim(bottom=0)
     return chart_of(
         axes, "under-way", "Requests under way",
         "Mean number of requests begun and not settled; those that wait for a retry or for their turn count too, so it "
-        "may be above the most attempts in flight at once (api.concurrency).",
+        "may be above the most attempts in flight at once (api.concurrency, or what the endpoints were found to take).",
         [_of_the_run(edges), "requests under way", "limit of attempts in flight"],
-        [[when, sum(busy[i:j]) / (j - i), _limit(limits, edges[i])] for i, j, when in _grouped(edges)],
-        [("arm-5", "requests under way"), *([("quiet dashed", "limit of attempts in flight")] if limits else [])],
+        [[when, sum(busy[i:j]) / (j - i), _limit(held, edges[i])] for i, j, when in _grouped(edges)],
+        [("arm-5", "requests under way"), *([("quiet dashed", "limit of attempts in flight")] if held else [])],
+    )  # fmt: skip
+
+
+def limits(timeline: Mapping[str, Any]) -> Chart | None:
+    """Draw how many attempts each of several endpoints was allowed to have in flight."""
+    edges = timeline["edges"]
+    held = {name: steps for name, raw in timeline["limits"].items() if (steps := _held(timeline, raw))}
+    if len(held) < 2:
+        return None  # of one endpoint, the chart of requests under way has it
+    shown = sorted(held, key=lambda name: (-max(limit for _, limit in held[name]), name))[: len(OVER_TIME)]
+    axes = _axes(timeline, 230, "attempts")
+    for number, (name, color) in enumerate(zip(shown, OVER_TIME, strict=False)):
+        _limit_line(axes, timeline, held[name], color, (0, (5, 2)) if number % 2 else "-")
+    axes.set_ylim(0, 1.05 * max(1, *(limit for name in shown for _, limit in held[name])))
+    rest = f" {len(held) - len(shown):,} more endpoints are not drawn." if len(held) > len(shown) else ""
+    return chart_of(
+        axes, "limits", "Limits of the endpoints",
+        "Most attempts in flight at each endpoint, as its own queue, its refusals or its goodput asked for; 0 while it "
+        f"was away.{rest}",
+        [_of_the_run(edges), *shown],
+        [[when, *(_limit(held[name], edges[i]) for name in shown)] for i, _, when in _grouped(edges)],
+        [(f"arm-{number}{' dashed' * (number % 2)}", name) for number, name in enumerate(shown, 4)],
     )  # fmt: skip
 
 
@@ -134,6 +152,22 @@ def _steps(
     if fill:
         axes.stairs(values, edges, color=color, fill=True, alpha=fill)
     axes.stairs(values, edges, baseline=None, color=color, linestyle=dashes, linewidth=1.8)
+
+
+def _held(timeline: Mapping[str, Any], steps: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """Return the steps of a limit that can be drawn."""
+    return [(at, limit) for at, limit in steps if drawable(at, limit) and at <= timeline["edges"][-1]]
+
+
+def _limit_line(
+    axes: Axes, timeline: Mapping[str, Any], held: Sequence[tuple[float, float]], color: str, dashes: Any
+) -> None:
+    """Draw a limit as steps, to the end of the run."""
+    end = timeline["edges"][-1]
+    unit = _unit(end)[0]
+    times = [*(at / unit for at, _ in held), end / unit]
+    axes.step(times, [*(limit for _, limit in held), held[-1][1]], where="post", color=color, linestyle=dashes,
+              linewidth=1.8)  # fmt: skip
 
 
 def _unit(seconds: float) -> tuple[float, str]:

@@ -6,13 +6,14 @@ are whole milliseconds and are sorted first, so that the order of the entries ch
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from evoselfcode.report.incidents import Episode, episodes, limits_by_endpoint, total
 from evoselfcode.storage import Entry
 
 MOST_BINS = 120
@@ -30,6 +31,11 @@ LATEST = 10**11
 """Unix time in seconds, in the year 5138; what is beyond is no time at which a request settled."""
 
 SHOWN_PAUSES = 20
+
+SHOWN_EPISODES = 40
+
+MOST_STEPS = 400
+"""Steps of a limit: more of them are thinner than a line. The last one in each part of the run's time is kept."""
 
 Times = npt.NDArray[np.int64]
 
@@ -76,21 +82,27 @@ def kept_in_journal(entry: Entry) -> int:
 
 
 def timeline(
-    entries: Iterable[Entry], limits: Iterable[tuple[float, float]], kept_of: Callable[[Entry], int] = kept_in_journal
+    entries: Iterable[Entry],
+    limits: Iterable[tuple[float, float]],
+    kept_of: Callable[[Entry], int] = kept_in_journal,
+    events: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any] | None:
     """Say how a run went over time, or return ``None`` where no entry says when it settled.
 
     Args:
         entries: The journal, in any order; read once, and no entry stays in memory.
-        limits: The most attempts in flight at once: pairs of Unix time in seconds and the limit from then on.
+        limits: The most attempts in flight at once: pairs of Unix time in seconds and the limit from then on. Where
+            events tell the limits of the endpoints, their sum takes its place.
         kept_of: How many draws of an entry were kept.
+        events: What happened to the endpoints: lines of ``events.jsonl``, in order.
 
     Returns:
         ``began`` (Unix time of the first request), ``seconds`` (the run's time without pauses), ``requests`` settled,
         ``undated`` (requests that do not say when), ``edges`` of the bins in seconds of the run's time, and for each
         bin the counts ``settled``, ``kept`` and ``failures`` by kind, and ``under_way``, the mean number of requests
-        begun and not settled; ``limit`` as steps ``[seconds, limit]``; ``pauses``: how many, how long together, and
-        where the first were cut out, as ``[seconds, length]``.
+        begun and not settled; ``limit`` of all endpoints together as steps ``[seconds, limit]``, and ``limits`` of
+        each; ``episodes``: how many of each kind, and the first with ``at``, ``kind``, ``endpoint``, ``seconds`` and
+        ``reason``; ``pauses``: how many, how long together, and where the first were cut out, as ``[seconds, length]``.
     """
     dated, undated = _dated(entries, kept_of)
     if not dated:
@@ -107,9 +119,9 @@ def timeline(
     for one, place in zip(dated, bin_of.tolist(), strict=True):
         for kind in one.failures:
             failures[kind][place] += 1
-    kept = [one.kept for one in dated]
     under_way = np.diff(_waited(begin, edges) - _waited(end, edges)) / (axis.length / bins)
-    pauses = axis.pauses()
+    pauses, told = axis.pauses(), list(events)
+    by_endpoint = limits_by_endpoint(told)
     return {
         "began": int(axis.begins[0]) / 1000,
         "seconds": axis.length / 1000,
@@ -117,10 +129,12 @@ def timeline(
         "undated": undated,
         "edges": [round(edge / 1000, 6) for edge in edges.tolist()],
         "settled": np.bincount(bin_of, minlength=bins).tolist(),
-        "kept": np.bincount(bin_of, weights=kept, minlength=bins).astype(int).tolist(),
+        "kept": np.bincount(bin_of, weights=[one.kept for one in dated], minlength=bins).astype(int).tolist(),
         "under_way": [round(max(0.0, busy), 3) for busy in under_way.tolist()],
         "failures": dict(sorted(failures.items(), key=lambda item: (-sum(item[1]), item[0]))),
-        "limit": list(_steps(limits, axis)),
+        "limit": list(_steps(total(by_endpoint) or limits, axis)),
+        "limits": {name: list(_steps(steps, axis)) for name, steps in sorted(by_endpoint.items())},
+        "episodes": _episodes(episodes(told), axis),
         "pauses": {
             "count": len(pauses),
             "seconds": sum(length for _, length in pauses) / 1000,
@@ -151,8 +165,28 @@ def _waited(moments: Times, until: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
 def _steps(limits: Iterable[tuple[float, float]], axis: _Axis) -> Iterator[list[float]]:
     """Yield the limits that held at some time of the run, the first from its beginning on."""
     steps: dict[float, float] = {}
-    for time, limit in sorted(limits):
+    for time, limit in sorted(limits, key=lambda step: step[0]):
         if time * 1000 > axis.ends[-1]:
             break
         steps[float(axis.place(time * 1000)) / 1000] = limit
+    if len(steps) > MOST_STEPS:
+        part = axis.length / 1000 / MOST_STEPS
+        steps = dict({int(place / part): (place, limit) for place, limit in steps.items()}.values())
     yield from ([place, limit] for place, limit in steps.items())
+
+
+def _episodes(found: list[Episode], axis: _Axis) -> dict[str, Any]:
+    """Return how many there were of each kind, and the first of them, in seconds of the run's time."""
+    return {
+        "count": dict(sorted(Counter(episode.kind for episode in found).items())),
+        "first": [
+            {
+                "at": float(axis.place(episode.at * 1000)) / 1000,
+                "kind": episode.kind,
+                "endpoint": episode.endpoint,
+                "seconds": None if episode.until is None else max(0.0, episode.until - episode.at),
+                "reason": episode.reason,
+            }
+            for episode in found[:SHOWN_EPISODES]
+        ],
+    }

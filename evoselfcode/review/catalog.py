@@ -15,7 +15,7 @@ import msgspec
 
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.errors import StorageError, UsageError
-from evoselfcode.storage import JOURNAL, Damage, Entry, read_once, read_rows
+from evoselfcode.storage import Damage, Entry, read_once, read_rows
 
 SOURCES = ("selected.jsonl", "combined_raw.jsonl")
 """Where the names come from: the first of these files that is there."""
@@ -152,7 +152,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 def _draws(folder: Path) -> Counter[tuple[str, str]]:
     """Count the draws of each name in each arm, the duplicates too."""
     counted: Counter[tuple[str, str]] = Counter()
-    for entry in read_once(folder / JOURNAL):
+    for entry in read_once(folder):
         if isinstance(entry, Entry):
             counted.update((canonical(draw.text), entry.arm) for draw in entry.draws if draw.accepted)
     return counted

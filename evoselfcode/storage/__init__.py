@@ -1,10 +1,14 @@
 """The only writer of files: journal, views, manifest."""
 
+from evoselfcode.storage.entries import DUPLICATE, Draw, Entry, draw_of, make_entry
 from evoselfcode.storage.files import PassingFile, atomic_write, digest_of, storage_errors
-from evoselfcode.storage.folder import JOURNAL, MANIFEST, RunFolder, take_lock
-from evoselfcode.storage.journal import DUPLICATE, Draw, Entry, Journal, draw_of, make_entry, read_entries, read_once
+from evoselfcode.storage.folder import MANIFEST, RunFolder, take_lock
+from evoselfcode.storage.history import compact, read_entries, read_once, settled_keys
+from evoselfcode.storage.journal import Journal
 from evoselfcode.storage.jsonl import Appender, Damage, plain
+from evoselfcode.storage.layout import JOURNAL, generation_of, has_rows, journal_files
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
+from evoselfcode.storage.rewriting import replace_journal, rewrite_journal
 from evoselfcode.storage.views import read_rows, write_document, write_rows
 
 __all__ = [
@@ -20,14 +24,21 @@ __all__ = [
     "PassingFile",
     "RunFolder",
     "atomic_write",
+    "compact",
     "digest_of",
     "draw_of",
+    "generation_of",
+    "has_rows",
+    "journal_files",
     "make_entry",
     "plain",
     "read_entries",
     "read_manifest",
     "read_once",
     "read_rows",
+    "replace_journal",
+    "rewrite_journal",
+    "settled_keys",
     "storage_errors",
     "take_lock",
     "write_document",

@@ -14,18 +14,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from evoselfcode.errors import StorageError
+from evoselfcode.errors import DiskFull, StorageError
+from evoselfcode.storage import disk
 
 
 @contextmanager
 def storage_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn an ``OSError`` into a :class:`StorageError` that names the path, the act and a way out."""
+    """Turn an ``OSError`` into a :class:`StorageError` that names the path, the act and a way out.
+
+    Raises:
+        DiskFull: There is no space; more may be freed.
+        StorageError: Any other.
+    """
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"cannot {doing} {path}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0)
-        ) from error
+        kind = DiskFull if error.errno in disk.FULL else StorageError
+        hint = _HINTS.get(error.errno or 0)
+        raise kind(f"cannot {doing} {path}: {error.strerror or error}", hint=hint) from error
 
 
 _HINTS = {
@@ -61,24 +67,31 @@ def atomic_write(path: Path, lines: Iterable[bytes]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with storage_errors(path, "write"):
         try:
-            with partial.open("wb") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            descriptor = disk.open_anew(partial)
+            try:
+                for block in _blocks(lines):
+                    disk.write_all(descriptor, block)
+                disk.sync(descriptor)
+            finally:
+                disk.close(descriptor)
+            disk.replace(path, partial)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            disk.remove(partial)
             raise
-        sync_folder(path.parent)
+        disk.sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _blocks(lines: Iterable[bytes], size: int = 1 << 18) -> Iterator[bytes]:
+    """Join lines to blocks of at least `size` bytes, but for the last."""
+    waiting: list[bytes] = []
+    length = 0
+    for line in lines:
+        waiting.append(line)
+        length += len(line)
+        if length >= size:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    yield b"".join(waiting)
 
 
 class PassingFile:

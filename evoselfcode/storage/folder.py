@@ -14,6 +14,7 @@ from typing import Self
 
 from evoselfcode.errors import RunMismatch
 from evoselfcode.storage.files import make_folder, storage_errors
+from evoselfcode.storage.layout import JOURNAL
 
 
 def take_lock(path: Path, taken: str, *, hint: str) -> int:
@@ -46,8 +47,8 @@ def take_lock(path: Path, taken: str, *, hint: str) -> int:
     return lock
 
 
-JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
-"""Names of the two files that are a run; all others can be written again from them."""
+MANIFEST = "manifest.json"
+"""Name of the file that says how a run was made; from it and the journal all others can be written again."""
 
 
 class RunFolder:
@@ -67,11 +68,6 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = -1
-
-    @property
-    def journal(self) -> Path:
-        """The journal: every settled request, in the order of settling."""
-        return self.path / JOURNAL
 
     @property
     def manifest(self) -> Path:
@@ -100,9 +96,11 @@ class RunFolder:
         Raises:
             StorageError: A file cannot be moved.
         """
+        journal = self.path / JOURNAL
         files = [path for path in self.path.iterdir() if path.is_file() and not path.name.startswith(".")]
+        files += [journal] * journal.is_dir()
         # A kill half-way must not leave rows without the settings they were asked with.
-        files.sort(key=lambda path: (path != self.journal, path == self.manifest))
+        files.sort(key=lambda path: (path != journal, path == self.manifest))
         if not files:
             return None
         number = 1

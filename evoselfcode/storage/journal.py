@@ -1,20 +1,35 @@
-"""The journal: the truth about what was asked and what came of it, one line per settled request.
+"""The journal, written: an entry is acknowledged when it is durable, and when nobody else has taken the folder over.
 
-This file decides what is remembered of a request and when it counts as remembered. Every draw is in it, kept or
-dropped and why; so is every request that was given up. It refuses to judge anything itself.
+This file decides when a commit is due, when another file is begun, and what follows a write or sync that failed. It
+refuses to know what an entry says. Entries that were not acknowledged stay pending, so that a commit can be repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from evoselfcode.errors import StorageError
-from evoselfcode.records import Candidate, Failure, FailureKind, Outcome, Task, Usage, Verdict
-from evoselfcode.spans import Span
-from evoselfcode.storage import jsonl
+from evoselfcode.errors import RunMismatch, StorageError
+from evoselfcode.storage import disk, jsonl
+from evoselfcode.storage.entries import Entry
+from evoselfcode.storage.files import make_folder, storage_errors
+from evoselfcode.storage.layout import (
+    JOURNAL,
+    Head,
+    Name,
+    Seal,
+    Seals,
+    every_segment,
+    generation_of,
+    name_of,
+    write_seals,
+    writer_of,
+)
+from evoselfcode.storage.segment import OpenSegment
 
 COMMIT_ROWS = 256
 """Entries after which a commit is due: fdatasync then costs less than 5 µs an entry."""
@@ -22,206 +37,234 @@ COMMIT_ROWS = 256
 COMMIT_SECONDS = 1.0
 """Seconds after which a commit is due: what a kill can cost, besides the requests in flight."""
 
+COMMIT_BYTES = 4 << 20
+"""Bytes after which a commit is due: what waits in memory."""
 
-DUPLICATE = "duplicate"
-"""Reason of a draw that every gate accepts and that repeats one that was kept."""
+SEGMENT_ROWS = 250_000
+SEGMENT_BYTES = 512 << 20
+"""Entries and bytes after which a file is sealed and another begun."""
 
-
-class Draw(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One choice and what was made of it.
-
-    Attributes:
-        raw_text: The text as the server sent it.
-        text: What the parser made of it.
-        reason: ``None`` if it was kept, else why it was dropped.
-        finish_reason: Why it ended.
-        logprob: Sum of its token log-probabilities in nats.
-        parts: Of a text that was scored: the numbers of its parts, by name.
-    """
-
-    raw_text: str
-    text: str
-    reason: str | None = None
-    finish_reason: str | None = None
-    logprob: float | None = None
-    parts: dict[str, Span] | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether no gate objects: the draw is the first of its text, or repeats it."""
-        return self.reason in (None, DUPLICATE)
-
-
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What one request finally came to: ``draws``, or the ``failure`` it died of.
-
-    Attributes:
-        key: The request's key; the journal never holds a key twice.
-        stage: The stage that asked.
-        arm: The arm of the A/B test.
-        number: The request's position in the plan.
-        seed: The seed that was sent.
-        attempts: Attempts made.
-        seconds: Wall time from the first attempt to the end.
-        failures: Kinds of the attempts that failed on the way.
-        usage: Tokens as counted by the server.
-        model: The model as named by the server.
-        topic: What it asked about, where its arm has topics.
-        task: The function it was about, in Stage B.
-        row: What the journal calls the row of a file that it was about, in stages that look at written code.
-        draws: The choices, in the server's order.
-        failure: Why the request was given up.
-        at: When it settled: Unix time in seconds, to the millisecond; ``None`` in journals that did not note it.
-    """
-
-    key: str
-    stage: str
-    arm: str
-    number: int
-    seed: int | None = None
-    attempts: int
-    seconds: float
-    failures: tuple[FailureKind, ...] = ()
-    usage: Usage = Usage()
-    model: str | None = None
-    topic: str | None = None
-    task: Task | None = None
-    row: str | None = None
-    draws: tuple[Draw, ...] = ()
-    failure: Failure | None = None
-    at: float | None = None
-
-
-def make_entry(outcome: Outcome, draws: tuple[Draw, ...], at: float | None = None) -> Entry:
-    """Write down an outcome, its draws and when it settled (Unix time in seconds) as one entry."""
-    request, result = outcome.request, outcome.result
-    failure = result if isinstance(result, Failure) else None
-    return Entry(
-        key=request.key,
-        stage=request.stage,
-        arm=request.arm,
-        number=request.number,
-        seed=request.sampling.seed,
-        attempts=outcome.attempts,
-        seconds=round(outcome.seconds, 6),
-        failures=outcome.failures,
-        usage=Usage() if isinstance(result, Failure) else result.usage,
-        model=None if isinstance(result, Failure) else result.model,
-        topic=request.topic,
-        task=request.task,
-        row=request.row,
-        draws=draws,
-        failure=failure,
-        at=None if at is None else round(at, 3),
-    )
-
-
-def draw_of(candidate: Candidate, verdict: Verdict) -> Draw:
-    """Write down a candidate and its verdict."""
-    return Draw(
-        raw_text=_utf8(candidate.raw_text),
-        text=_utf8(candidate.text),
-        reason=verdict.reason,
-        finish_reason=candidate.finish_reason,
-        logprob=candidate.logprob,
-        parts=candidate.parts,
-    )
-
-
-def _utf8(text: str) -> str:
-    """Replace lone surrogates, which no UTF-8 file can hold, by U+FFFD."""
-    try:
-        text.encode()  # a tenth of the time of what follows: the event loop waits for it
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+MOST_FAILURES = 1
+"""Failed syncs and writes that another file makes good. At the second nothing this disk says can be believed."""
 
 
 class Journal:
-    """Appends entries; an entry is acknowledged when :meth:`commit` has returned.
+    """Appends entries to files of its own; an entry is acknowledged when :meth:`commit` has returned.
 
     Args:
-        path: The journal's file; a torn tail is repaired.
+        folder: The folder of a run, whose lock the caller holds.
+        run: Names the run in the names of files, in digits and small letters; one that is there keeps its name.
+        shard: The shard of the run that this folder holds, such as ``3of8``.
+        generation: The rewriting of the journal that it begins; that which counts if left out.
 
     Raises:
-        StorageError: The file cannot be opened or repaired.
+        StorageError: A file cannot be created, repaired or synced.
+        RunMismatch: The folder holds the journal of another shard.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = jsonl.Appender(path)
-        self._encoder = msgspec.json.Encoder()
+    def __init__(self, folder: Path, *, run: str = "run", shard: str = "0of1", generation: int | None = None) -> None:
+        self._journal = folder / JOURNAL
+        self._encode = msgspec.json.Encoder().encode
+        self._pending: list[bytes] = []
+        self._keys: list[str] = []
+        self._pending_bytes = 0
         self._committed_at: float | None = None
+        self._failures = 0
+        self._seals: dict[str, Seal] = {}
+        make_folder(self._journal)
+        with storage_errors(self._journal, "begin a file in"):
+            current = generation_of(folder)
+            self._generation = current.number if generation is None else generation
+            taken = max((segment.name.attempt for segment in every_segment(folder)), default=0)
+            earlier = swept(folder, current.number)
+            self._name, self._segment = _create(self._journal, earlier, taken, run, shard)
+            try:
+                saw = {str(name): _repaired(self._journal / str(name)) for name in earlier}
+                self._begin(saw)
+                disk.sync_folder(folder)
+            except BaseException:
+                self._segment.abandon()
+                raise
+
+    @property
+    def pending(self) -> int:
+        """Entries that are not acknowledged yet."""
+        return len(self._keys)
 
     def append(self, entry: Entry) -> None:
         """Take an entry; never blocks."""
-        self._file.append(self._encoder.encode(entry))
+        line = jsonl.frame(self._encode(entry))
+        self._pending.append(line)
+        self._pending_bytes += len(line)
+        self._keys.append(entry.key)
 
     def due(self, now: float) -> bool:
         """Say whether a commit is due at `now` (seconds on any steady clock)."""
         if self._committed_at is None:
             self._committed_at = now
-        return self._file.pending >= COMMIT_ROWS or (
-            self._file.pending > 0 and now - self._committed_at >= COMMIT_SECONDS
+        waiting = len(self._keys)
+        return waiting > 0 and (
+            waiting >= COMMIT_ROWS or now - self._committed_at >= COMMIT_SECONDS or self._pending_bytes >= COMMIT_BYTES
         )
 
-    def commit(self, now: float) -> None:
-        """Make all entries taken durable. Blocks for the disk: call it off the event loop.
+    def commit(self, now: float) -> list[str]:
+        """Make all entries taken durable, and return their keys. Blocks for the disk: call it off the event loop.
 
         Raises:
-            StorageError: The entries are not acknowledged; the journal must be opened anew.
+            DiskFull: None is acknowledged; they stay pending, and a commit may succeed when there is space.
+            StorageError: None is acknowledged, and this journal must be opened anew.
+            RunMismatch: None is acknowledged: another process has taken the folder over.
         """
-        self._file.commit()
+        acknowledged = self._keys
+        if self._pending:
+            data = b"".join(self._pending)
+            with storage_errors(self._journal, "append to"):
+                self._make_durable(data, len(acknowledged))
+            self._refuse_if_fenced()
+            self._pending, self._keys, self._pending_bytes = [], [], 0
         self._committed_at = now
+        return acknowledged
 
-    def close(self, now: float) -> None:
-        """Commit and close. Blocks for the disk.
+    def close(self, now: float) -> list[str]:
+        """Commit, seal and close; return the keys of what was committed. Blocks for the disk.
+
+        A file without entries is taken away again.
 
         Raises:
             StorageError: The last entries are not acknowledged.
+            RunMismatch: They are not: another process has taken the folder over.
         """
         try:
-            self.commit(now)
-        finally:
-            self._file.close()
+            acknowledged = self.commit(now)
+            self._refuse_if_fenced()
+            with storage_errors(self._journal, "close"):
+                self._seal()
+        except BaseException:
+            self._segment.abandon()
+            raise
+        with storage_errors(self._journal, "close"):
+            self._segment.close()
+            if not self._segment.rows and not self._seals:
+                disk.remove(self._segment.path)
+        return acknowledged
+
+    def _make_durable(self, data: bytes, rows: int) -> None:
+        """Append to the open file; what that does not take, another is begun for, once."""
+        if self._segment.usable and (self._segment.rows >= SEGMENT_ROWS or self._segment.size >= SEGMENT_BYTES):
+            self._seal_if_possible()
+            self._segment.close()
+        try:
+            self._append(data, rows)
+        except OSError as error:
+            if not self._worth_another(error):
+                raise
+            self._append(data, rows)
+
+    def _append(self, data: bytes, rows: int) -> None:
+        if not self._segment.usable:
+            self._next()
+        self._segment.append(data, rows)
+
+    def _worth_another(self, error: OSError) -> bool:
+        """Say whether another file may take what this one did not."""
+        if error.errno in disk.FULL:
+            return False
+        self._segment.usable = False
+        if error.errno == errno.EFBIG:  # a limit on the size of one file (ulimit -f)
+            return self._segment.rows > 0
+        self._failures += 1
+        return self._failures <= MOST_FAILURES
+
+    def _next(self) -> None:
+        """Begin the next file of this attempt; one that was given up is closed, and gone if it holds no entry."""
+        self._segment.abandon()
+        if self._segment.rows:
+            self._seal_if_possible()
+        elif self._name.part > 1:  # the first says what this attempt saw
+            disk.remove(self._segment.path)
+        self._name = self._name._replace(part=self._name.part + 1)
+        self._segment = OpenSegment(self._journal / str(self._name))
+        self._begin(None)
+
+    def _begin(self, saw: dict[str, int] | None) -> None:
+        writer = f"process {os.getpid()} on {os.uname().nodename}"
+        head = Head(name=str(self._name), writer=writer, generation=self._generation, saw=saw)
+        try:
+            self._segment.append(head.line(), 0)
+            disk.sync_folder(self._journal)
+        except OSError:
+            self._segment.usable = False
+            raise
+
+    def _seal(self) -> None:
+        """Write down what the file holds, for whoever looks for lost ones."""
+        if self._segment.rows:
+            self._seals[self._segment.path.name] = self._segment.seal()
+            write_seals(self._journal / self._name.seals, Seals(self._generation, self._seals))
+
+    def _seal_if_possible(self) -> None:
+        with suppress(StorageError):  # entries that wait are worth more; the next seal says it again
+            self._seal()
+
+    def _refuse_if_fenced(self) -> None:
+        """Refuse to acknowledge what another process, which has taken the folder over, does not see.
+
+        Raises:
+            RunMismatch: There is a newer attempt, or this one's file was moved away.
+        """
+        newer = self._journal / str(self._name._replace(attempt=self._name.attempt + 1, part=1))
+        if newer.exists():
+            by = writer_of(newer) or "a process that cannot be named"
+            raise RunMismatch(f"{by} has taken {self._journal.parent} over ({newer.name})", hint=_FENCED)
+        if not self._segment.in_place:
+            raise RunMismatch(f"somebody has moved {self._segment.path} away", hint=_FENCED)
 
 
-_decoder = msgspec.json.Decoder(Entry)
+def _create(journal: Path, earlier: list[Name], taken: int, run: str, shard: str) -> tuple[Name, OpenSegment]:
+    """Take the next attempt above those that are taken: whoever creates its first file has it."""
+    strange = next((name.shard for name in earlier if name.shard != shard), None)
+    if strange is not None:
+        raise RunMismatch(
+            f"{journal} is the journal of shard {strange}, not of {shard}",
+            hint="set output.dir to another folder, or run with the same number of shards",
+        )
+    while True:
+        there = [name.attempt for path in journal.iterdir() if (name := name_of(path.name))]
+        attempt = max(taken, *there, 0) + 1
+        name = Name(attempt, 1, shard, earlier[-1].run if earlier else run)
+        try:
+            return name, OpenSegment(journal / str(name))
+        except FileExistsError:
+            continue
 
 
-def read_entries(path: Path) -> Iterator[Entry | jsonl.Damage]:
-    """Yield the entries of a journal in the order in which they were written; none if there is no file.
+def _repaired(path: Path) -> int:
+    """Cut half a line off the end of a file that another process left, and return how long it is."""
+    descriptor = disk.open_to_append(path)
+    try:
+        return jsonl.repair(path, descriptor)
+    finally:
+        disk.close(descriptor)
+
+
+def swept(folder: Path, current: int) -> list[Name]:
+    """Remove what a rewriting of the journal left behind when it was killed; return the segments that stay.
+
+    Args:
+        folder: The folder of a run.
+        current: The generation that counts.
 
     Raises:
-        StorageError: The file cannot be read, or holds an entry of another version: its row is paid for, and must not
-            be asked again because it cannot be read.
+        OSError: A file cannot be removed.
     """
-    if not path.exists():
-        return
-    try:
-        yield from jsonl.read_as(path, _decoded)
-    except msgspec.ValidationError as error:
-        raise StorageError(
-            f"{path} has an entry that this version cannot read: {error}",
-            hint="go on with the version that wrote it, or use --new-run to begin anew beside it",
-        ) from error
+    kept = []
+    for segment in every_segment(folder):
+        if segment.generation in (0, current):
+            kept.append(segment.name)
+        else:
+            disk.remove(segment.path)
+            disk.remove(segment.path.with_name(segment.name.seals))
+    return kept
 
 
-def read_once(path: Path) -> Iterator[Entry | jsonl.Damage]:
-    """Do as :func:`read_entries`, and yield an entry whose key was there before no more."""
-    seen: set[str] = set()
-    for entry in read_entries(path):
-        if isinstance(entry, Entry):
-            if entry.key in seen:
-                continue
-            seen.add(entry.key)
-        yield entry
-
-
-def _decoded(document: bytes) -> Entry | None:
-    """Read an entry, or return ``None`` if it is no JSON."""
-    try:
-        return _decoder.decode(document)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+_FENCED = "this one was taken for dead, and ends; what it had acknowledged counts"

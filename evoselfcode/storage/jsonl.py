@@ -16,24 +16,26 @@ from typing import TypeVar
 
 import msgspec
 
-from evoselfcode.storage.files import storage_errors, sync_folder
+from evoselfcode.storage import disk
+from evoselfcode.storage.files import storage_errors
 
 T = TypeVar("T")
 
 
 class Line(msgspec.Struct, frozen=True):
-    """The envelope of one line."""
+    """The envelope of one line; what stands in it is an entry, or says something of the file."""
 
     crc32: int
-    entry: msgspec.Raw
+    entry: msgspec.Raw = msgspec.Raw()
+    segment: msgspec.Raw = msgspec.Raw()
 
 
 _decoder = msgspec.json.Decoder(Line)
 
 
-def frame(entry: bytes) -> bytes:
+def frame(document: bytes, label: bytes = b"entry") -> bytes:
     """Put a JSON document into its envelope; the result ends with a newline."""
-    return b'{"crc32":%d,"entry":%b}\n' % (zlib.crc32(entry), entry)
+    return b'{"crc32":%d,"%b":%b}\n' % (zlib.crc32(document), label, document)
 
 
 def plain(entry: bytes) -> bytes:
@@ -41,14 +43,23 @@ def plain(entry: bytes) -> bytes:
     return entry + b"\n"
 
 
-def unframe(line: bytes) -> bytes | None:
+def unframe(line: bytes, label: bytes = b"entry") -> bytes | None:
     """Take the document out of a line, or return ``None`` if the line is damaged."""
+    comma = line.find(b",", 9, 21)
+    begin = comma + 4 + len(label)
+    if line[:9] == _BEGIN and line[comma:begin] == _BETWEEN[label] and line[-2:] == b"}\n":  # as this file writes it
+        document = line[begin:-2]
+        if b"%d" % zlib.crc32(document) == line[9:comma]:
+            return document
     try:
         envelope = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    entry = bytes(envelope.entry)
-    return entry if zlib.crc32(entry) == envelope.crc32 else None
+    document = bytes(envelope.entry if label == b"entry" else envelope.segment)
+    return document if document and zlib.crc32(document) == envelope.crc32 else None
+
+
+_BEGIN, _BETWEEN = b'{"crc32":', {label: b',"%b":' % label for label in (b"entry", b"segment")}
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -58,11 +69,13 @@ class Damage(msgspec.Struct, frozen=True):
         offset: Where it begins, in bytes.
         size: How long it is, in bytes.
         why: What is wrong with it, where that is known.
+        file: The name of the file that it is in, where several are read.
     """
 
     offset: int
     size: int
     why: str = ""
+    file: str = ""
 
 
 def read(path: Path) -> Iterator[bytes | Damage]:
@@ -118,12 +131,12 @@ class Appender:
         self._frame = frame
         self._pending: list[bytes] = []
         with storage_errors(path, "open"):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+            self._descriptor = disk.open_to_append(path)
             try:
-                self._repair()
-                sync_folder(path.parent)
+                repair(path, self._descriptor)
+                disk.sync_folder(path.parent)
             except BaseException:
-                os.close(self._descriptor)
+                disk.close(self._descriptor)
                 raise
 
     def append(self, entry: bytes) -> None:
@@ -146,25 +159,35 @@ class Appender:
         if not lines:
             return
         with storage_errors(self._path, "append to"):
-            data = memoryview(b"".join(lines))
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-            os.fdatasync(self._descriptor)
+            disk.write_all(self._descriptor, b"".join(lines))
+            disk.sync(self._descriptor)
 
     def close(self) -> None:
         """Close the file; what was not committed is dropped."""
         with storage_errors(self._path, "close"):
-            os.close(self._descriptor)
+            disk.close(self._descriptor)
 
-    def _repair(self) -> None:
-        size = os.fstat(self._descriptor).st_size
-        good = _end_of_last_line(self._descriptor, size)
-        if good < size:
-            torn = os.pread(self._descriptor, size - good, good)
-            with self._path.with_name(self._path.name + ".torn").open("ab") as file:
-                file.write(torn + b"\n")
-            os.ftruncate(self._descriptor, good)
-            os.fdatasync(self._descriptor)
+
+def repair(path: Path, descriptor: int) -> int:
+    """Cut half a line off the end of the file that `descriptor` has open; return how long it is then.
+
+    The bytes cut off are kept beside the file, in ``<name>.torn``.
+
+    Raises:
+        OSError: It cannot be read, cut or synced.
+    """
+    size = os.fstat(descriptor).st_size
+    good = _end_of_last_line(descriptor, size)
+    if good < size:
+        torn = os.pread(descriptor, size - good, good)
+        beside = disk.open_to_append(path.with_name(path.name + ".torn"))
+        try:
+            disk.write_all(beside, torn + b"\n")
+        finally:
+            disk.close(beside)
+        disk.cut(descriptor, good)
+        disk.sync(descriptor)
+    return good
 
 
 def _end_of_last_line(descriptor: int, size: int, step: int = 65_536) -> int:

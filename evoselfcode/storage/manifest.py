@@ -25,6 +25,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         state: ``running``, ``complete``, ``stopped`` or ``failed``.
         counts: Totals by name.
         ended_early: For each arm that a saturation rule ended, which one and what twice the draws would give.
+        arms: The arms that were asked last.
+        shard: Which part of the plan this is of, ``I/N``; ``None`` if of all of it.
+        merged: How many shards it was merged from; ``None`` if it was asked by itself.
     """
 
     stage: str
@@ -38,6 +41,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     counts: dict[str, int]
     ended_early: dict[str, str] = {}
+    arms: tuple[str, ...] = ()
+    shard: str | None = None
+    merged: int | None = None
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -120,8 +121,8 @@ class _Token(msgspec.Struct):
 
 
 class _Logprobs(msgspec.Struct):
-    tokens: list[str] | None = None
-    token_logprobs: list[float | None] | None = None
+    tokens: tuple[str, ...] | None = None
+    token_logprobs: tuple[float | None, ...] | None = None
     content: list[_Token] | None = None
 
 
@@ -136,31 +137,43 @@ class _Message(msgspec.Struct):
         return "" if self.content is None and (self.reasoning_content or self.reasoning) else self.content
 
 
-class _Choice(msgspec.Struct):
+class _Said(msgspec.Struct):
     index: int = 0
     text: str | None = None
     message: _Message | None = None
     finish_reason: str | None = None
+
+
+class _PlainChoice(_Said):
+    logprobs: _Logprobs | None = None
+
+
+class _Choice(_Said):
     logprobs: msgspec.Raw = msgspec.Raw()
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Reply(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw()
+class _Envelope(msgspec.Struct):
     model: str | None = None
     object: str | None = None
     error: Any = None
 
 
+class _PlainReply(_Envelope):
+    choices: list[_PlainChoice] | None = None
+    usage: Usage | None = None
+
+
+class _Reply(_Envelope):
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+_plain = msgspec.json.Decoder(_PlainReply)
+# A completion is not lost for an odd shape of what only accompanies it: a reply that is not plain is read in parts.
 _decoder = msgspec.json.Decoder(_Reply)
-# A completion is not lost for an odd shape of what only accompanies it: these two are read apart.
 _logprobs = msgspec.json.Decoder(_Logprobs | None)
-_usage = msgspec.json.Decoder(_Usage | None)
+_usage = msgspec.json.Decoder(Usage | None)
+_index = attrgetter("index")
 
 
 def read(body: bytes, *, alternatives: bool = False) -> Completion | Failure:
@@ -170,8 +183,9 @@ def read(body: bytes, *, alternatives: bool = False) -> Completion | Failure:
         body: The whole body.
         alternatives: Whether to read what else was held possible in the place of each token.
     """
+    reply: _PlainReply | _Reply
     try:
-        reply = decode(_decoder, body)
+        reply = decode(_decoder, body) if alternatives else _read_plain(body)
     except UNREADABLE as error:
         return Failure("bad_reply", f"the reply is not a completion: {shorten(str(error))}", 200)
     if reply.error or reply.object == "error":
@@ -179,15 +193,25 @@ def read(body: bytes, *, alternatives: bool = False) -> Completion | Failure:
     if not reply.choices:
         return Failure("bad_reply", "the reply has no choices", 200)
     choices = []
-    for raw in sorted(reply.choices, key=lambda choice: choice.index):
+    said: list[_PlainChoice | _Choice] = [*reply.choices]
+    said.sort(key=_index)
+    for raw in said:
         text = raw.message.said() if raw.text is None and raw.message else raw.text
-        choice = make_choice(text, raw.finish_reason, _legacy(raw.logprobs))
+        choice = make_choice(text, raw.finish_reason, _tokens(raw.logprobs))
         if isinstance(choice, Failure):
             return choice
-        if alternatives and choice.tokens:
+        if alternatives and choice.tokens and isinstance(raw.logprobs, msgspec.Raw):
             choice = msgspec.structs.replace(choice, alternatives=others.of_choice(raw.logprobs, len(choice.tokens)))
         choices.append(choice)
     return Completion(tuple(choices), _counted(reply.usage), reply.model)
+
+
+def _read_plain(body: bytes) -> _PlainReply | _Reply:
+    """Read a reply at once, as nearly all can be, or in parts; what is no JSON of the expected shape is raised."""
+    try:
+        return _plain.decode(body)
+    except UNREADABLE:
+        return decode(_decoder, body)
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -244,27 +268,29 @@ def inner_failure(body: bytes) -> Failure:
     return classify(status, {}, body)
 
 
-def _counted(raw: msgspec.Raw) -> Usage:
+def _counted(raw: Usage | msgspec.Raw | None) -> Usage:
     try:
-        usage = _usage.decode(raw) or _Usage()
+        found: Usage | None = _usage.decode(raw) if isinstance(raw, msgspec.Raw) else raw
     except UNREADABLE:  # absent, or of another shape
         return Usage()
-    return Usage(usage.prompt_tokens, usage.completion_tokens)
+    return found or Usage()
 
 
-def _legacy(raw: msgspec.Raw) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:
+def _tokens(raw: _Logprobs | msgspec.Raw | None) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:
     """Read token log-probabilities in either shape: parallel arrays, or ``content[]`` as llama.cpp has it."""
     try:
-        logprobs = _logprobs.decode(raw)
+        found: _Logprobs | None = _logprobs.decode(raw) if isinstance(raw, msgspec.Raw) else raw
     except UNREADABLE:  # absent, or of another shape
         return None
-    if logprobs is None:
+    if found is None:
         return None
-    if logprobs.content:
-        return pairs([(token.token, token.logprob) for token in logprobs.content])
-    if logprobs.tokens is None or logprobs.token_logprobs is None:
+    if found.content:
+        return pairs([(token.token, token.logprob) for token in found.content])
+    tokens, logprobs = found.tokens, found.token_logprobs
+    if not tokens or not logprobs:
         return None
-    return pairs(list(zip(logprobs.tokens, logprobs.token_logprobs, strict=False)))
+    shortest = min(len(tokens), len(logprobs))
+    return tokens[:shortest], logprobs[:shortest]
 
 
 def pairs(found: list[tuple[str, float | None]]) -> tuple[tuple[str, ...], tuple[float | None, ...]] | None:

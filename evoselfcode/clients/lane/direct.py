@@ -7,7 +7,7 @@ This file decides what stands around a call's body. It refuses to know how conne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -62,7 +62,11 @@ class DirectLanes:
         if isinstance(found, Failure):
             return late(timeout) if found is LATE else found
         status, pairs, body = found
-        return decoded(status, mapping(pairs), body)
+        headers = Headers(pairs)
+        for name, _ in pairs:
+            if len(name) == _ENCODING_BYTES and "content-encoding" in headers:
+                return decoded(status, headers, body)
+        return status, headers, body
 
     async def aclose(self) -> None:
         """Close every unused connection; connections in use close when their call ends or is cancelled."""
@@ -107,6 +111,37 @@ def request_head(method: str, target: str, headers: Iterable[tuple[str, str]], e
     if any(map(_UNSAFE.search, lines)):
         raise ValueError("a header or the target contains a line end")
     return "".join(f"{line}\r\n" for line in lines).encode(encoding)
+
+
+_ENCODING_BYTES = len("content-encoding")
+
+
+class Headers(Mapping[str, str]):
+    """Headers that are read when somebody asks for one: of a completion nobody does, and it takes 2 µs.
+
+    Args:
+        pairs: Names and values, as they came.
+    """
+
+    __slots__ = ("_pairs", "_read")
+
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        self._pairs = pairs
+        self._read: dict[str, str] | None = None
+
+    def _known(self) -> dict[str, str]:
+        if self._read is None:
+            self._read = mapping(self._pairs)
+        return self._read
+
+    def __getitem__(self, name: str) -> str:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
 
 
 def mapping(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from evoselfcode.datagen.choosing.metrics import METRICS, Source
 from evoselfcode.datagen.filters import canonical
 from evoselfcode.datagen.filters.duplicates import DUPLICATE_REASONS
 from evoselfcode.stats.ranking import Floats
-from evoselfcode.storage import JOURNAL, Entry, read_entries
+from evoselfcode.storage import Entry, read_once
 
 AT_ONCE = 4096
 """Lines that are looked up together."""
@@ -145,12 +145,11 @@ def topics_of(columns: Columns, folder: Path) -> list[str | None]:
         StorageError: It cannot be read.
     """
     found: Counter[tuple[int, str]] = Counter()
-    if (folder / JOURNAL).is_file():
-        for entry in read_entries(folder / JOURNAL):
-            if isinstance(entry, Entry) and entry.topic is not None:
-                keys = [digest(canonical(draw.text)) for draw in entry.draws if draw.accepted]
-                for place in columns.places(keys, columns.canonicals).tolist():
-                    found[place, entry.topic] += 1
+    for entry in read_once(folder):
+        if isinstance(entry, Entry) and entry.topic is not None:
+            keys = [digest(canonical(draw.text)) for draw in entry.draws if draw.accepted]
+            for place in columns.places(keys, columns.canonicals).tolist():
+                found[place, entry.topic] += 1
     topics: list[str | None] = [None] * len(columns.canonicals)
     for place, topic in sorted(found, key=lambda key: (found[key], key[1]), reverse=True):
         topics[place] = topic if place >= 0 and topics[place] is None else topics[place]

@@ -20,7 +20,7 @@ from evoselfcode.datagen.code.rows import CodeFileRow
 from evoselfcode.datagen.code.rules import settings_of
 from evoselfcode.datagen.filters.gates import CODE_REASONS
 from evoselfcode.errors import StorageError
-from evoselfcode.storage import JOURNAL, storage_errors
+from evoselfcode.storage import journal_files, storage_errors
 
 METRICS = "metrics.json"
 
@@ -96,7 +96,7 @@ def stamp_of(folders: Sequence[Path], config: RunConfig) -> dict[str, Any]:
     Raises:
         StorageError: One of them cannot be read.
     """
-    read = [folder / JOURNAL for folder in folders]
+    read = [segment.path for folder in folders for segment in journal_files(folder)]
     read += [Path(name) for name in config.filters.contamination]
     if config.filters.execute:
         read += asserts_files(config, [folder.parent for folder in folders])

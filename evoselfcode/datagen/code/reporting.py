@@ -18,10 +18,20 @@ from evoselfcode.datagen.code.filtering import RAW
 from evoselfcode.datagen.code.metrics import METRICS
 from evoselfcode.datagen.code.score_reporting import CHOICE, RANKED, scores_of
 from evoselfcode.datagen.filters.gates import CODE_REASONS
+from evoselfcode.datagen.pipeline.events import read_events
 from evoselfcode.datagen.pipeline.reading import Journals, manifest_of
 from evoselfcode.datagen.pipeline.reporting import DOCUMENT, PAGE
 from evoselfcode.errors import UsageError
-from evoselfcode.storage import JOURNAL, MANIFEST, Entry, atomic_write, read_rows, storage_errors, write_document
+from evoselfcode.storage import (
+    JOURNAL,
+    MANIFEST,
+    Entry,
+    atomic_write,
+    journal_files,
+    read_rows,
+    storage_errors,
+    write_document,
+)
 
 T = TypeVar("T")
 
@@ -112,6 +122,7 @@ def report_code(folder: Path) -> dict[str, Any]:
         meanings=CODE_REASONS,
         audit=audit,
         scores=scores,
+        events=sorted((event for run in runs for event in read_events(run)), key=lambda event: event["at"]),
         warnings=dict.fromkeys(
             (*metrics.warnings, *journals.remarks(), *_changed(runs, metrics), *remarks, *about_scores)
         ),
@@ -161,15 +172,18 @@ def _read(path: Path, kind: type[T]) -> T:
 
 def _runs(folder: Path, metrics: _Metrics) -> list[Path]:
     """Return the folders of the runs that were filtered: the folder itself, unless runs were joined there."""
-    of = [Path(file).parent for file in metrics.of.files if Path(file).name == JOURNAL]
+    of = list(dict.fromkeys(path.parents[1] for path in _journal(metrics)))
     return [folder] if len(of) < 2 and (folder / MANIFEST).exists() else of or [folder]
+
+
+def _journal(metrics: _Metrics) -> dict[Path, int]:
+    """Return the files of journals that were filtered, with how long they were then."""
+    files = {Path(file): size for file, (size, _) in metrics.of.files.items()}
+    return {path: size for path, size in files.items() if path.parent.name == JOURNAL}
 
 
 def _changed(runs: list[Path], metrics: _Metrics) -> list[str]:
     """Say so if a journal has grown since it was filtered."""
-    then = sum(size for file, (size, _) in metrics.of.files.items() if Path(file).name == JOURNAL)
-    now = 0
-    for run in runs:
-        with storage_errors(run / JOURNAL, "read"):
-            now += (run / JOURNAL).stat().st_size
+    then = sum(_journal(metrics).values())
+    now = sum(segment.length for run in runs for segment in journal_files(run))
     return [] if now == then else ["the run has gone on since it was filtered: filter-code counts what is new"]

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from evoselfcode.errors import UsageError
-from evoselfcode.storage import storage_errors
-from evoselfcode.storage.files import make_folder, sync_folder
+from evoselfcode.storage import disk, storage_errors
+from evoselfcode.storage.files import make_folder
 
 MANIFEST, SUMS = "export.json", "SHA256SUMS"
 """What is in the export, and the digests of it as ``sha256sum -c`` reads them."""
@@ -43,12 +43,12 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         with storage_errors(out, "write"):
             for path in sorted(partial.rglob("*")):
                 _sync(path)
-            sync_folder(partial)
+            disk.sync_folder(partial)
             refuse(out, overwrite=overwrite)
             if out.exists():
                 out.rename(old)
             partial.rename(out)
-            sync_folder(out.parent)
+            disk.sync_folder(out.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if out.exists():
@@ -59,7 +59,7 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def _sync(path: Path) -> None:
     if path.is_dir():
-        sync_folder(path)
+        disk.sync_folder(path)
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from functools import lru_cache
 
 from evoselfcode.records import Candidate, Choice, Request, Verdict
 from evoselfcode.wire.sentinels import cut_leak
@@ -32,11 +33,16 @@ NAME_REASONS: dict[str, str] = {
 LONGEST = 255
 """Letters of a name that ``filters.name_regex`` is asked about: a pattern may take time that grows with the text."""
 
+LOOKED_AT = 65_536
+"""Letters of a text in which special tokens are looked for: the event loop waits, 0.05 µs for each ``<`` in them."""
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GOES_ON = re.compile(r"[A-Za-z0-9_]+")
 _BEGUN = re.compile(r"(?<![A-Za-z0-9_])def[ \t]+([A-Za-z_][A-Za-z0-9_]*)\Z")
 _KEYWORDS = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 _BUILTINS = frozenset(dir(builtins))
+_VERDICTS = {reason: Verdict(reason) for reason in NAME_REASONS}
+_KEPT = Verdict()
 
 
 def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
@@ -45,13 +51,16 @@ def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
     Where the prompt ends within a name (``def compute_``), the text goes on with it and the two are the name; a text
     that adds nothing gives none.
     """
-    begun = begun_name(request.before)
-    found = _GOES_ON.match(choice.text) if begun else _IDENTIFIER.match(choice.text.lstrip())
-    return Candidate.of(request, index, choice, begun + found.group() if found else "", begun if found else "")
+    begun, text = begun_name(request.before), choice.text
+    if not begun and text.isidentifier() and text.isascii():  # most are: a name and nothing else
+        return Candidate.of(request, index, choice, text)
+    found = _GOES_ON.match(text) if begun else _IDENTIFIER.match(text.lstrip())
+    return Candidate.of(request, index, choice, begun + found[0] if found else "", begun if found else "")
 
 
+@lru_cache(maxsize=256)
 def begun_name(before: str) -> str:
-    """Return the beginning of a name that a prompt ends in, or ``""``."""
+    """Return the beginning of a name that a prompt ends in, or ``""``; the choices of a request have one prompt."""
     found = _BEGUN.search(before, max(0, len(before) - LONGEST))
     return found[1] if found else ""
 
@@ -73,51 +82,52 @@ class NameJudge:
     """
 
     def __init__(self, name_regex: str, weaklist: Collection[str]) -> None:
-        matches = re.compile(name_regex).search
-        weak = frozenset(weaklist)
+        self._matches = re.compile(name_regex).search
         self._seen: set[str] = set()
-        self._gates: tuple[tuple[str, Callable[[Candidate], object]], ...] = (
-            ("special_token", _leaks),
-            ("empty", lambda candidate: not candidate.text),
-            ("truncated", _is_truncated),
-            ("malformed", _is_malformed),
-            ("regex", lambda candidate: len(candidate.text) > LONGEST or not matches(candidate.text)),
-            ("dunder", lambda candidate: candidate.text[:2] == candidate.text[-2:] == "__"),
-            ("keyword", lambda candidate: candidate.text in _KEYWORDS),
-            ("builtin", lambda candidate: candidate.text in _BUILTINS),
-            ("test", lambda candidate: candidate.text == "test" or candidate.text.startswith("test_")),
-            ("weak", lambda candidate: candidate.text in weak),
-            ("duplicate", lambda candidate: candidate.text in self._seen),
-        )
+        # In the order of the gates, backwards: a name that two object to is dropped by the first.
+        self._listed = {
+            **dict.fromkeys(weaklist, "weak"),
+            "test": "test",
+            **dict.fromkeys(_BUILTINS, "builtin"),
+            **dict.fromkeys(_KEYWORDS, "keyword"),
+        }
 
     def __call__(self, candidate: Candidate) -> Verdict:
         """Keep a candidate, and remember it, or drop it for the first gate that objects."""
-        for reason, objects in self._gates:
-            if objects(candidate):
-                return Verdict(reason)
-        self.remember(candidate.text)
-        return Verdict()
+        text = candidate.text
+        if not text or text != candidate.raw_text or candidate.finish_reason == "length":
+            reason = _objection_to_text(candidate)
+            if reason is not None:
+                return _VERDICTS[reason]
+        if text in self._seen:  # kept before, so nothing else objects
+            return _VERDICTS["duplicate"]
+        reason = self._objection_to_name(text)
+        if reason is not None:
+            return _VERDICTS[reason]
+        self._seen.add(text)
+        return _KEPT
 
     def remember(self, text: str) -> None:
         """Count `text` as kept, so that it is a duplicate from now on."""
         self._seen.add(text)
 
-
-def _leaks(candidate: Candidate) -> bool:
-    return cut_leak(candidate.raw_text)[1]
-
-
-def _rest(candidate: Candidate) -> str:
-    """Return what follows the identifier."""
-    if candidate.begun:
-        return candidate.raw_text[len(candidate.text) - len(candidate.begun) :]
-    return candidate.raw_text.lstrip()[len(candidate.text) :]
+    def _objection_to_name(self, name: str) -> str | None:
+        if len(name) > LONGEST or not self._matches(name):
+            return "regex"
+        if name[0] == "_" and name.startswith("__") and name.endswith("__"):
+            return "dunder"
+        return "test" if name.startswith("test_") else self._listed.get(name)
 
 
-def _is_truncated(candidate: Candidate) -> bool:
-    return candidate.finish_reason == "length" and not _rest(candidate)
-
-
-def _is_malformed(candidate: Candidate) -> bool:
-    rest = _rest(candidate)
-    return bool(rest.strip()) and not rest.lstrip(" ").startswith("(")
+def _objection_to_text(candidate: Candidate) -> str | None:
+    """Say which gate objects to what was written, rather than to the name in it; each does little for most texts."""
+    text, raw, begun = candidate.text, candidate.raw_text, candidate.begun
+    if "<" in raw and cut_leak(raw[:LOOKED_AT])[1]:
+        return "special_token"
+    if not text:
+        return "empty"
+    # What follows the identifier.
+    rest = raw[len(text) - len(begun) :] if begun else raw.lstrip()[len(text) :]
+    if not rest:
+        return "truncated" if candidate.finish_reason == "length" else None
+    return "malformed" if rest.strip() and not rest.lstrip(" ").startswith("(") else None

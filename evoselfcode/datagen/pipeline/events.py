@@ -6,11 +6,12 @@ This file decides where events are kept. A run without events has no such file, 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from evoselfcode.engine import Event
-from evoselfcode.storage import Appender, plain
+from evoselfcode.storage import Appender, plain, storage_errors
 
 EVENTS = "events.jsonl"
 """Name of the file."""
@@ -61,3 +62,23 @@ class EventLog:
         self.commit()
         if self._file is not None:
             self._file.close()
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """Read the events of a run as plain data, in order; a line that is damaged or not whole is left out.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    path = folder / EVENTS
+    if not path.exists():
+        return []
+    with storage_errors(path, "read"):
+        lines = path.read_bytes().split(b"\n")
+    found = []
+    for line in lines:
+        try:
+            found.append(msgspec.to_builtins(msgspec.json.decode(line, type=Event)))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+    return found

@@ -21,7 +21,7 @@ from evoselfcode.datagen.pipeline.levers import digests, levers
 from evoselfcode.datagen.pipeline.stage import OneByOne, Stage, in_memory, request_key, stream
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Request, Sampling
-from evoselfcode.storage import Draw, Entry, make_entry
+from evoselfcode.storage import DUPLICATE, Draw, Entry, make_entry
 
 
 class NameRow(TypedDict):
@@ -89,28 +89,69 @@ def row(arm: str, draw: Draw) -> NameRow:
     return NameRow(func_name=draw.text, source=arm, raw_text=draw.raw_text)
 
 
-def views(config: RunConfig, entries: Iterable[Entry]) -> dict[str, list[NameRow]]:
+def views(config: RunConfig, entries: Iterable[Entry]) -> dict[str, Iterator[NameRow]]:
     """Rebuild the files of the stage from its journal.
 
     Of several draws of one name, an arm shows the one that comes first in the plan, whatever came first over the
     network: the same answers give the same files. The arms that fill in the middle go to ``fim_raw.jsonl``, the others
-    to ``l2r_raw.jsonl``.
+    to ``l2r_raw.jsonl``. Rows are made as they are written; held is, for each, its name and its place in the plan.
     """
-    fim = {arm for arm, cell in cells(config).items() if cell.fim}
-    best: dict[tuple[str, str], tuple[int, int, Draw]] = {}
+    arms = cells(config)
+    names = _Names(arms)
     for entry in entries:
-        for index, draw in enumerate(entry.draws):
-            if draw.accepted:
-                # Choice i has the seed + i, also where the choices were asked for one by one.
-                place, name = (entry.number, (entry.seed or 0) + index, draw), (entry.arm, draw.text)
-                best[name] = min(best.get(name, place), place, key=lambda found: found[:2])
-    ordered = sorted((number, arm, seed, name) for (arm, name), (number, seed, _) in best.items())
-    rows = [row(arm, best[arm, name][2]) for _, arm, _, name in ordered]
+        names.add(entry)
+    fim = {arm for arm, cell in arms.items() if cell.fim}
     return {
-        "fim_raw.jsonl": [shown for shown in rows if shown["source"] in fim],
-        "l2r_raw.jsonl": [shown for shown in rows if shown["source"] not in fim],
-        "combined_raw.jsonl": rows,
+        "fim_raw.jsonl": names.rows(fim),
+        "l2r_raw.jsonl": names.rows(set(arms) - fim),
+        "combined_raw.jsonl": names.rows(set(arms)),
     }
+
+
+_SEED_BITS, _ARM_BITS = 64, 16
+_LAST_ARM = (1 << _ARM_BITS) - 1
+
+
+class _Names:
+    """The names that no gate objects to, each with the first of its draws in the plan of its arm.
+
+    A place in the plan is one whole number: that of the request, the arm's rank, the seed of the choice.
+    """
+
+    def __init__(self, arms: Iterable[str]) -> None:
+        self._arms = sorted(arms)
+        self._ranks = {arm: rank << _SEED_BITS for rank, arm in enumerate(self._arms)}
+        self._places: dict[str, dict[str, int]] = {arm: {} for arm in self._arms}
+        self._raw: dict[int, str] = {}
+        self._names: dict[int, str] = {}
+
+    def add(self, entry: Entry) -> None:
+        places = self._places[entry.arm]
+        # Choice i has the seed + i, also where the choices were asked for one by one.
+        place = entry.number << _SEED_BITS + _ARM_BITS | self._ranks[entry.arm] | (entry.seed or 0)
+        for draw in entry.draws:
+            if draw.reason is None or draw.reason == DUPLICATE:  # it is accepted
+                text = draw.text
+                before = places.get(text)
+                if before is None or place < before:
+                    places[text] = place
+                    if before is not None:
+                        self._raw.pop(before, None)
+                    if draw.raw_text != text:
+                        self._raw[place] = draw.raw_text
+            place += 1
+
+    def rows(self, wanted: set[str]) -> Iterator[NameRow]:
+        for places in self._places.values():
+            while places:  # one of the two at a time: there may be millions
+                name, place = places.popitem()
+                self._names[place] = name
+        arms, names, raw = self._arms, self._names, self._raw
+        for place in sorted(names):
+            arm = arms[place >> _SEED_BITS & _LAST_ARM]
+            if arm in wanted:
+                name = names[place]
+                yield {"func_name": name, "source": arm, "raw_text": raw.get(place, name)}
 
 
 NAMES: Stage[NameRow] = Stage(
@@ -178,7 +219,7 @@ def generate_funcnames_fim(client: OpenAICompletionClient, config: RunConfig, mo
         batches = in_memory(NAMES, client, config, arm)
         return [make_entry(settled.outcome, settled.draws) async for batch in batches for settled in batch]
 
-    return views(config, run_sync(collect))["combined_raw.jsonl"]
+    return list(views(config, run_sync(collect))["combined_raw.jsonl"])
 
 
 def _arm(config: RunConfig, mode: str) -> str:

@@ -46,6 +46,9 @@ def manifest_of(
         state=state,
         counts=summary.meter.counts(),
         ended_early=summary.saturated,
+        arms=summary.arms,
+        shard=None if summary.shard is None else str(summary.shard),
+        merged=None if summary.sent else summary.merged,  # what was asked since is in no shard
     )
 
 

@@ -67,9 +67,13 @@ class Refusals:
 
     Args:
         fragile: Whether what is asked can break the server.
+
+    Attributes:
+        patient: Whether to go on however many are given up: they were before, and say little of the endpoint.
     """
 
     def __init__(self, *, fragile: bool) -> None:
+        self.patient = False
         self._fragile = fragile
         self._given_up = self._of_rows = 0
         self._answered = False
@@ -88,7 +92,7 @@ class Refusals:
         self._given_up += failure is not None
         self._of_rows += failure is not None and entry.row is not None and failure.kind in OF_THE_ROW
         enough = self._given_up - self._of_rows >= FIRST_REFUSALS or self._given_up >= FIRST_ROWS
-        if failure is not None and not self._answered and enough:
+        if failure is not None and not self._answered and enough and not self.patient:
             raise EndpointRefused(
                 f"the first {self._given_up} requests were all given up; the last one: "
                 f"{failure.kind}: {failure.message}",

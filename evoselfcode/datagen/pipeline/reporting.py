@@ -11,9 +11,10 @@ from typing import Any
 
 from evoselfcode.config import Cell, RunConfig, cells, contrasts
 from evoselfcode.datagen.filters import NAME_REASONS, canonical
+from evoselfcode.datagen.pipeline.events import read_events
 from evoselfcode.datagen.pipeline.reading import read_run
 from evoselfcode.errors import ConfigError, UsageError
-from evoselfcode.storage import JOURNAL, MANIFEST, Manifest, atomic_write, read_manifest, write_document
+from evoselfcode.storage import MANIFEST, Manifest, atomic_write, journal_files, read_manifest, write_document
 
 DOCUMENT, PAGE = "report.json", "report.html"
 
@@ -31,7 +32,8 @@ def stage_of(folder: Path) -> str | None:
 def reported(folder: Path) -> bool:
     """Say whether the report in `folder` is of the whole journal: a full disk or Ctrl-C may have ended the last one."""
     try:
-        return (folder / PAGE).stat().st_mtime_ns >= (folder / JOURNAL).stat().st_mtime_ns
+        page, files = (folder / PAGE).stat().st_mtime_ns, journal_files(folder)
+        return bool(files) and all(segment.path.stat().st_mtime_ns <= page for segment in files)
     except OSError:
         return False
 
@@ -60,6 +62,7 @@ def report_run(folder: Path) -> dict[str, Any]:
         canonical=canonical,
         pairs=_pairs(known, drawn),
         topics_by_arm={name: cell.topics for name, cell in known.items() if cell.topics},
+        events=read_events(folder),
         warnings=[*run.remarks, *_ended(run.manifest), *_remarks(config, drawn)],
     )
     write_document(folder / DOCUMENT, report)

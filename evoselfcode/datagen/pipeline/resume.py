@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from evoselfcode.clients import Findings
-from evoselfcode.config import arm_of
+from evoselfcode.config import FILTERS, arm_of
 from evoselfcode.errors import RunMismatch, UsageError
-from evoselfcode.storage import Entry, Manifest, RunFolder, read_entries
+from evoselfcode.storage import Damage, Entry, Manifest, RunFolder, generation_of, has_rows, read_once
 
 
 def refuse_other_settings(
@@ -35,14 +36,14 @@ def refuse_other_settings(
         RunMismatch: A setting that changes results is another one now; each is named with both values.
             Or there are rows and no manifest, so that nobody knows what they were asked with.
     """
-    if not folder.journal.exists() or folder.journal.stat().st_size == 0:
+    if not has_rows(folder.path):
         return
     if manifest is None:
         raise RunMismatch(
             f"{folder.path} holds a journal and no manifest, so its settings are not known",
             hint="use --new-run to set it aside and begin anew, or put manifest.json back",
         )
-    then = _as_known_now(manifest.fingerprint, defaults)
+    then = _as_known_now(settings_then(folder.path, manifest), defaults)
     asked = {arm_of(key) for key in then}  # and None, for what is no setting of an arm
     idle = {key for key, lever in _PROMPTS_OF.items() if not any(then.get(f"namegen.arms.{a}.{lever}") for a in asked)}
     changed = [key for key in sorted({*now, *then} - idle) if now.get(key) != then.get(key) and arm_of(key) in asked]
@@ -55,11 +56,23 @@ def refuse_other_settings(
             if arm_of(key) not in gone
         ]
         leave = "; --arm runs some arms alone, the others stay in namegen.arms" if gone else ""
+        judge = "; evoselfcode refilter judges what is there by the new filters" if set(changed) <= _FILTERS else ""
         raise RunMismatch(
             f"{folder.path} holds a run with other settings:" + "".join(lines),
-            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder" + leave,
+            hint="use --new-run to set it aside and begin anew, or set output.dir to another folder" + leave + judge,
         )
 
+
+def settings_then(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """Return the settings that the rows of a run are of: those of its manifest, and those it was judged by since.
+
+    Raises:
+        StorageError: What they were judged by cannot be read.
+    """
+    return manifest.fingerprint | generation_of(folder).judged_by
+
+
+_FILTERS = {key for filters in FILTERS.values() for key in filters}
 
 _PROMPTS_OF = {"prompts.topic_prefix": "topics", "prompts.used_name": "used_names"}
 """Settings that no prompt depends on but those of the arms with a lever: the first such arm may come with its own."""
@@ -109,40 +122,16 @@ def recalled_findings(manifest: Manifest, require: Callable[[Findings], object])
 _KEY = re.compile(r"[0-9a-f]{32}(\.[0-9-]+)?", re.ASCII)
 
 
-def entries_of(stage: str, arms: Container[str], folder: RunFolder) -> Iterator[Entry | None]:
-    """Yield the entries that a stage wrote into `folder`, and ``None`` for each line that is of no use to it.
+def entries_of(stage: str, arms: Container[str], folder: RunFolder) -> Iterator[Entry | Damage | None]:
+    """Yield the entries of a stage in `folder` that count, the damages, and ``None`` for an entry of no use to it.
 
-    Such a line is damaged, or its entry is of another stage, arm or version.
+    Such an entry is of another stage, arm or version.
 
     Raises:
         StorageError: The journal cannot be read.
     """
-    for entry in read_entries(folder.journal):
-        ours = isinstance(entry, Entry) and entry.stage == stage and entry.arm in arms
-        yield entry if ours and isinstance(entry, Entry) and _KEY.fullmatch(entry.key) else None
-
-
-def remember(settled: set[bytes], key: str) -> bool:
-    """Count `key` as settled and say whether it was new. It is kept in half its length: a run may hold millions."""
-    compact = _compact(key)
-    new = compact not in settled
-    settled.add(compact)
-    return new
-
-
-def is_settled(settled: set[bytes], key: str) -> bool:
-    """Say whether a request is settled: by itself, or as a part of one that was asked whole.
-
-    The second is so where an earlier server gave several choices at once and today's gives fewer.
-    """
-    compact = _compact(key)
-    return compact in settled or compact[:_DIGEST] in settled
-
-
-_DIGEST = 16
-"""Bytes of the digest in a key; what follows names a part."""
-
-
-def _compact(key: str) -> bytes:
-    digest, _, part = key.partition(".")
-    return bytes.fromhex(digest) + part.encode()
+    for entry in read_once(folder.path):
+        if isinstance(entry, Damage):
+            yield entry
+        else:
+            yield entry if entry.stage == stage and entry.arm in arms and _KEY.fullmatch(entry.key) else None

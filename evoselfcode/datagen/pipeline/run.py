@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,37 +20,25 @@ import anyio.to_thread
 
 from evoselfcode.clients import Connection, Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.committing import Acknowledged, Committing, Patience
 from evoselfcode.datagen.pipeline.events import EventLog
 from evoselfcode.datagen.pipeline.fleets import fleet_of
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
+from evoselfcode.datagen.pipeline.reconciling import count_entry, reconcile
 from evoselfcode.datagen.pipeline.refusing import Refusals
-from evoselfcode.datagen.pipeline.resume import (
-    entries_of,
-    is_settled,
-    one_model,
-    recalled_findings,
-    refuse_other_settings,
-    remember,
-)
+from evoselfcode.datagen.pipeline.resume import entries_of, one_model, recalled_findings, refuse_other_settings
 from evoselfcode.datagen.pipeline.saturating import Saturating
+from evoselfcode.datagen.pipeline.settled import Retry, Settled
+from evoselfcode.datagen.pipeline.sharding import WHOLE, Shard, folder_of
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
+from evoselfcode.datagen.pipeline.viewing import write_views
 from evoselfcode.engine import Meter, Stop
-from evoselfcode.errors import Interrupted
+from evoselfcode.errors import Interrupted, RunMismatch
 from evoselfcode.finishing import finished
 from evoselfcode.records import Fim, Request
-from evoselfcode.storage import (
-    Entry,
-    Journal,
-    Manifest,
-    RunFolder,
-    make_entry,
-    read_manifest,
-    write_document,
-    write_manifest,
-    write_rows,
-)
+from evoselfcode.storage import Damage, Entry, Manifest, RunFolder, has_rows, make_entry, read_manifest, write_manifest
 
 
 async def run_stage(
@@ -58,9 +47,12 @@ async def run_stage(
     config: RunConfig,
     *,
     arms: Iterable[str] | None = None,
+    shard: Shard | None = None,
     new_run: bool = False,
     stop: Stop | None = None,
     report: Report = lambda summary, fleet: None,
+    retry: Retry | None = None,
+    acknowledged: Acknowledged = lambda keys: None,
 ) -> Summary:
     """Run `stage` into ``output.dir/<stage>`` and return what it came to; a finished run sends nothing.
 
@@ -69,13 +61,16 @@ async def run_stage(
         client: The client to ask with.
         config: The configuration.
         arms: The arms to run; all of the configuration's if left out.
+        shard: The part of the plan to ask, into ``output.dir/<stage>/shard-I-of-N``; all of it if left out.
         new_run: Set the run that is there aside and begin anew.
         stop: Ends the run early; what is in flight is awaited.
         report: Shows progress.
+        retry: ``dead`` asks again for the requests that were given up, and for no others.
+        acknowledged: Told the keys of requests when they are durable: no kill and no power failure loses them.
 
     Raises:
-        Interrupted: `stop` came before the end; running again resumes.
-        RunMismatch: The folder holds a run with other settings, or another process writes in it.
+        Interrupted: `stop` came before the end, or requests remain that were never asked; running again resumes.
+        RunMismatch: The folder holds a run with other settings, or one cut otherwise, or another process writes in it.
         UsageError: There is no such arm.
         FimUnavailable: An arm fills in the middle and no way of that works.
         ScoresUnavailable: Texts are to be scored, and no way of that works.
@@ -84,9 +79,11 @@ async def run_stage(
 
     Cancelled: what was judged is committed, the views show it, and the manifest says ``stopped``.
     """
+    stage = replace(stage, shard=shard)
     chosen = chosen_arms(stage.arms(config), arms)
-    with RunFolder(Path(config.output.dir) / stage.name) as folder:
+    with RunFolder(folder_of(Path(config.output.dir), stage.name, stage.shard)) as folder:
         run = _Run(stage, client, config, chosen, folder, stop or Stop(), report)  # may refuse: before a file moves
+        run.settled, run.acknowledged, run.refusals.patient = Settled(retry), acknowledged, retry is not None
         if new_run:
             folder.set_aside()
         manifest = read_manifest(folder.manifest)
@@ -117,37 +114,46 @@ class _Run:
         self.fingerprint = stage.fingerprint(config)
         self._judges: dict[str, Judge] = {arm: stage.judge(config) for arm in stage.arms(config)}
         self._saturating = Saturating(stage.rules(config), stage.arms(config), stage.name_of)
-        self._settled: set[bytes] = set()
+        self.settled = Settled(None)
+        self.acknowledged: Acknowledged = lambda keys: None
         self._open: Counter[str] = Counter()
-        self._refusals = Refusals(fragile=stage.fragile)
+        self.refusals = Refusals(fragile=stage.fragile)
         self._started = now()
-        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter())
+        self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter(), shard=stage.shard)
 
     async def run(self, manifest: Manifest | None) -> Summary:
         began = anyio.current_time()
         if manifest is not None:
             self._started = manifest.started
+            self._summary.arms, self._summary.merged = manifest.arms, manifest.merged
             self._recall(manifest)
         await self._resume()
         known = self._summary.findings
         if known.requests and await self._count_plan(known) == 0:
             await self._finish(began, "complete")
             return self._summary
-        state = "failed"
+        state, ours = "failed", True
         try:
             async with AsyncExitStack() as stack:
                 opened = self._client.connect(n=self._stage.n(self._config), scores=self._stage.scores)
                 connect = partial(stack.enter_async_context, opened)
                 await self._ask(await unless_stopped(self._stop, connect), began)
-            state = "stopped" if self._summary.meter.remaining else "complete"
+            plan, left = partial(self._plan, self._summary.findings), self.settled.left
+            if not (left or (self._stop.is_set() and self._summary.meter.remaining)):
+                await reconcile(plan, self._entries, self._summary, self._saturating.ended)
+            state = "stopped" if self._summary.meter.remaining or left else "complete"
         except (anyio.get_cancelled_exc_class(), Interrupted):
             state = "stopped"
             raise
+        except RunMismatch:  # another process has taken the folder over: views and manifest are its own to write
+            ours = False
+            raise
         finally:
-            await finished(self._finish(began, state))
+            if ours:
+                await finished(self._finish(began, state))
         if state == "stopped":
             raise Interrupted(
-                f"stopped with {self._summary.meter.remaining} requests to go",
+                f"stopped with {self._summary.meter.remaining + self.settled.left} requests to go",
                 hint="run the same command again to resume",
             )
         return self._summary
@@ -164,18 +170,19 @@ class _Run:
         self._client.use(findings)
         self._summary.findings = findings
         self._arms, self._summary.left_out = self._stage.served(self._config, self._chosen, findings)
+        self._summary.arms = tuple(dict.fromkeys((*self._summary.arms, *self._arms)))
 
     async def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
         for entries in stretches(self._entries()):
             await breathe(self._stop)
             for entry in entries:
-                if entry is None:
-                    self._summary.damaged += 1
-                elif remember(self._settled, entry.key):
+                if not isinstance(entry, Entry):
+                    self._summary.damage(entry)
+                elif self.settled.add(entry):
                     self._recount(entry)
 
-    def _entries(self) -> Iterator[Entry | None]:
+    def _entries(self) -> Iterator[Entry | Damage | None]:
         return entries_of(self._stage.name, self._judges, self._folder)
 
     def _recount(self, entry: Entry) -> None:
@@ -186,15 +193,7 @@ class _Run:
 
     def _count(self, entry: Entry, *, resumed: bool) -> None:
         self._saturating.add(entry)
-        usage = entry.usage
-        self._summary.meter.add(
-            entry.arm,
-            [draw.reason for draw in entry.draws],
-            dead=entry.failure is not None,
-            prompt_tokens=usage.prompt_tokens or 0,
-            completion_tokens=usage.completion_tokens or 0,
-            resumed=resumed,
-        )
+        count_entry(self._summary.meter, entry, resumed=resumed)
 
     def _plan(self, findings: Findings) -> Iterator[Request]:
         dialect = findings.dialect
@@ -203,10 +202,11 @@ class _Run:
     async def _count_plan(self, findings: Findings) -> int:
         """Return how many requests of the plan will be asked, and tell the meter."""
         self._open.clear()
+        self.settled.left = 0
         for planned in stretches(self._plan(findings)):
             await breathe(self._stop)
             self._summary.fim |= any(isinstance(it.prompt, Fim) and it.prompt.order is None for it in planned)
-            self._open.update(request.arm for request in planned if not is_settled(self._settled, request.key))
+            self._open.update(request.arm for request in self.settled.to_ask(planned))
         return self._expect()
 
     def _expect(self) -> int:
@@ -223,7 +223,7 @@ class _Run:
             yield from filter(self._will_ask, planned)
 
     def _will_ask(self, request: Request) -> bool:
-        return not self._saturating.ended(request.arm) and not is_settled(self._settled, request.key)
+        return not self._saturating.ended(request.arm) and self.settled.wants(request)
 
     async def _ask(self, connection: Connection, began: float) -> None:
         findings = connection.findings
@@ -242,53 +242,55 @@ class _Run:
             stop=self._stop,
             on_failure=self._summary.meter.fail,
         )
-        journal = Journal(self._folder.journal)
+
+        def shown() -> None:
+            self._report(self._summary, fleet.statistics())
+
+        patience = Patience(self._config.output.disk_wait, self._stop, shown)
+        part = self._stage.shard.name if self._stage.shard else WHOLE
+        journal = Committing(
+            self._folder.path, self.fingerprint, patience, self.acknowledged, part, self._summary.commits
+        )
         try:
             async with aclosing(batches):
                 async for batch in batches:
                     self._take(journal, batch)
                     self._expect()
-                    moment = anyio.current_time()
-                    if journal.due(moment):
-                        await finished(anyio.to_thread.run_sync(journal.commit, moment))
+                    await journal.commit_if_due(moment := anyio.current_time())
                     if events.pending:
                         await finished(anyio.to_thread.run_sync(events.commit))
                     self._summary.seconds = moment - began
-                    self._report(self._summary, fleet.statistics())
+                    shown()
             if not self._stop.is_set():
-                self._settle(journal, self._refusals.rest())
+                self._settle(journal, self.refusals.rest())
+            await journal.commit(anyio.current_time())
         finally:
-            await finished(anyio.to_thread.run_sync(journal.close, anyio.current_time()))
+            await journal.aclose()
             await finished(anyio.to_thread.run_sync(events.close))
             for judge in self._judges.values():
                 await judge.aclose()
 
-    def _take(self, journal: Journal, batch: list[Judged]) -> None:
+    def _take(self, journal: Committing, batch: list[Judged]) -> None:
         at = datetime.now(UTC).timestamp()
         for settled in batch:
-            self._settle(journal, self._refusals.settle(make_entry(settled.outcome, settled.draws, at)))
+            self._settle(journal, self.refusals.settle(make_entry(settled.outcome, settled.draws, at)))
 
-    def _settle(self, journal: Journal, entries: Iterable[Entry]) -> None:
+    def _settle(self, journal: Committing, entries: Iterable[Entry]) -> None:
         for entry in entries:
             journal.append(entry)
+            self._summary.commits.pending += 1
             self._count(entry, resumed=False)
             self._open[entry.arm] -= 1
 
     async def _finish(self, began: float, state: str) -> None:
         """Rebuild the views from the journal and write the manifest; a run that asked nothing writes nothing."""
-        if not self._summary.findings.requests and not self._folder.journal.exists():
+        if not self._summary.findings.requests and not has_rows(self._folder.path):
             return
-        await anyio.to_thread.run_sync(self._write_views)
+        write = partial(write_views, self._stage, self._config, self._folder.path, self._entries())
+        self._summary.files = await anyio.to_thread.run_sync(write)
         self._summary.seconds = anyio.current_time() - began
         if self._summary.findings.requests:
             self._write_manifest(state)
-
-    def _write_views(self) -> None:
-        entries = (entry for entry in self._entries() if entry is not None)
-        for name, rows in self._stage.views(self._config, entries).items():
-            self._summary.files[name] = write_rows(self._folder.path / name, rows)
-        for name, document in self._stage.documents(self._config, self._folder.path).items():
-            write_document(self._folder.path / name, document)
 
     def _write_manifest(self, state: str) -> None:
         manifest = manifest_of(

@@ -19,7 +19,8 @@ import msgspec
 from evoselfcode.clients import Findings, OpenAICompletionClient
 from evoselfcode.config import RunConfig, SaturationRules
 from evoselfcode.datagen.pipeline.fleets import fleet_of
-from evoselfcode.engine import Fleet, Stop, outcomes
+from evoselfcode.datagen.pipeline.sharding import Shard, part_of
+from evoselfcode.engine import AtOnce, Finish, Fleet, Stop, outcomes
 from evoselfcode.errors import UsageError
 from evoselfcode.records import (
     Candidate,
@@ -82,6 +83,10 @@ class OneByOne:
 
     async def __call__(self, request: Request, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Judge the candidates of one request."""
+        return self.at_once(candidates)
+
+    def at_once(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """Do the same without waiting."""
         return [self._judge(candidate) for candidate in candidates]
 
     async def aclose(self) -> None:
@@ -111,9 +116,9 @@ class Stage(Generic[Row]):
         together: Yields the requests of several arms for a model in an order of its own; ``None`` lets them take turns.
         left_out: Says why a server cannot serve an arm that the run goes on without, or ``None`` if it can.
         scores: Whether given texts are to be scored.
-        fragile: Whether what it asks can break a server: then a broken request is tried once more and no more, and a
-            few in a row end the run.
+        fragile: Whether what it asks can break a server: then such a request is tried once more, a few end the run.
         concurrency: Requests in flight at once, of all endpoints together; ``None`` has the engine find it out.
+        shard: Which part of the plan is asked; ``None`` for all of it.
     """
 
     name: str
@@ -136,6 +141,7 @@ class Stage(Generic[Row]):
     scores: bool = False
     fragile: bool = False
     concurrency: Callable[[RunConfig], int | None] = lambda config: config.api.fixed_concurrency
+    shard: Shard | None = None
 
     def served(
         self, config: RunConfig, arms: Sequence[str], findings: Findings
@@ -152,8 +158,7 @@ class Stage(Generic[Row]):
         return kept, {arm: told for arm, told in why.items() if told is not None}
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A settled request and what became of each of its choices."""
 
     outcome: Outcome
@@ -168,8 +173,8 @@ def request_key(
 ) -> str:
     """Hash what is asked: 128 bits of BLAKE2b over canonical JSON, in hexadecimal.
 
-    Never a position in a file and never an output, so that inserting, reordering or lengthening a plan asks
-    nothing twice. Where what is asked is about a `row` of a file, it is asked for each such row.
+    Never a position in a file and never an output: inserting, reordering or lengthening a plan asks nothing twice.
+    Where what is asked is about a `row` of a file, it is asked for each such row.
     """
     about = (stage, arm, prompt, sampling, number, model)
     return blake2b(_encode(about if row is None else (*about, row)), digest_size=16).hexdigest()
@@ -200,13 +205,12 @@ def requests(
         max_n: Most choices per request that the server gives.
         arms: The arms; they take turns, so that a run that ends early has asked each as often, until all are done.
     """
-    whole: Iterable[Request]
     if stage.together is not None:
-        whole = stage.together(config, connection_model, tuple(arms))
+        whole: Iterable[Request] = stage.together(config, connection_model, tuple(arms))
     else:
         plans = [stage.plan(config, connection_model, arm) for arm in arms]
         whole = (request for turn in zip_longest(*plans) for request in turn if request is not None)
-    for request in whole:
+    for request in part_of(whole, stage.shard):
         yield from messages.parts(request, max_n)
 
 
@@ -226,17 +230,13 @@ async def judged(
     :func:`evoselfcode.engine.pool.outcomes`.
     """
 
-    async def finish(outcome: Outcome) -> Judged:
-        return Judged(outcome, await _judge(stage, judges[outcome.request.arm], outcome))
-
-    api = config.api
     settled = outcomes(
         plan,
         fleet,
-        finish=finish,
+        finish=_finishing(stage, judges),
         seed=stage.seed(config),
-        max_attempts=min(api.max_attempts, FRAGILE_ATTEMPTS) if stage.fragile else api.max_attempts,
-        timeout=api.timeout,
+        max_attempts=min(config.api.max_attempts, FRAGILE_ATTEMPTS) if stage.fragile else config.api.max_attempts,
+        timeout=config.api.timeout,
         stop=stop,
         on_failure=on_failure,
     )
@@ -245,12 +245,30 @@ async def judged(
             yield batch
 
 
-async def _judge(stage: Stage[Row], judge: Judge, outcome: Outcome) -> tuple[Draw, ...]:
-    if not isinstance(outcome.result, Completion):
-        return ()
-    request = outcome.request
-    candidates = [stage.parse(request, index, choice) for index, choice in enumerate(outcome.result.choices)]
-    return tuple(map(draw_of, candidates, await judge(request, candidates)))
+def _finishing(stage: Stage[Row], judges: Mapping[str, Judge]) -> Finish[Judged] | AtOnce[Judged]:
+    """Return what parses and judges the choices of an outcome; at once where every judge can."""
+    parse = stage.parse
+
+    def candidates_of(outcome: Outcome) -> list[Candidate]:
+        if not isinstance(outcome.result, Completion):
+            return []
+        return [parse(outcome.request, index, choice) for index, choice in enumerate(outcome.result.choices)]
+
+    quick = {arm: judge.at_once for arm, judge in judges.items() if isinstance(judge, OneByOne)}
+    if len(quick) == len(judges):
+
+        def make(outcome: Outcome) -> Judged:
+            candidates = candidates_of(outcome)
+            return Judged(outcome, tuple(map(draw_of, candidates, quick[outcome.request.arm](candidates))))
+
+        return AtOnce(make)
+
+    async def finish(outcome: Outcome) -> Judged:
+        candidates = candidates_of(outcome)
+        verdicts = await judges[outcome.request.arm](outcome.request, candidates) if candidates else ()
+        return Judged(outcome, tuple(map(draw_of, candidates, verdicts)))
+
+    return finish
 
 
 async def in_memory(

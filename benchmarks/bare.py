@@ -1,0 +1,78 @@
+"""The bare loop of a run: what a request of the stage of names costs at the least, in Python over asyncio.
+
+A body is written by orjson, sent over a keep-alive connection, the reply is parsed by httptools and decoded by msgspec
+into typed records, and that is all: no retry, no deadline, no gate, no filter, no journal, no plan. Every figure of
+``benchmarks/generator.py`` is a ratio to this, measured in the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httptools
+import msgspec
+import orjson
+
+HEAD = (b"POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
+        b"accept-encoding: identity\r\ncontent-type: application/json\r\nuser-agent: bare\r\n"
+        b"authorization: Bearer key\r\ncontent-length: %d\r\n\r\n%b")  # fmt: skip
+
+
+class Choice(msgspec.Struct):
+    text: str
+    finish_reason: str
+
+
+class Reply(msgspec.Struct):
+    choices: list[Choice]
+
+
+class Connection(asyncio.Protocol):
+    """One request at a time; a future is its reply."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self.loop = asyncio.get_running_loop()
+        self.parser = httptools.HttpResponseParser(self)
+        self.parts: list[bytes] = []
+
+    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+        self.reply = self.loop.create_future()
+        self.transport.write(request)
+        return self.reply
+
+    def data_received(self, data: bytes) -> None:
+        self.parser.feed_data(data)
+
+    def on_body(self, data: bytes) -> None:
+        self.parts.append(data)
+
+    def on_message_complete(self) -> None:
+        self.reply.set_result(b"".join(self.parts))
+        self.parts = []
+
+
+async def bare(port: int, flying: int, requests: int) -> list[float]:
+    """Send `requests` with `flying` of them in flight; return how long each took, in seconds."""
+    loop, decode = asyncio.get_running_loop(), msgspec.json.Decoder(Reply).decode
+    plan, idle, took = iter(range(requests)), list[Connection](), list[float]()
+
+    async def worker() -> None:
+        for number in plan:
+            began = loop.time()
+            document = {"model": "m", "prompt": "This is an algorithm function.\n\ndef ", "suffix": "():\n",
+                        "max_tokens": 16, "temperature": 0.4, "top_p": 0.9, "n": 4, "seed": number,
+                        "stop": ["(", " ", "\n"], "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}  # fmt: skip
+            body = orjson.dumps(document)
+            connection = idle.pop() if idle else (await loop.create_connection(Connection, "127.0.0.1", port))[1]
+            reply = decode(await connection.ask(HEAD % (len(body), body)))
+            idle.append(connection)
+            if len(reply.choices) != 4 or not all(choice.finish_reason for choice in reply.choices):
+                raise AssertionError("the reply is no completion")
+            took.append(loop.time() - began)
+
+    await asyncio.gather(*(worker() for _ in range(flying)))
+    for connection in idle:
+        connection.transport.close()
+    return took

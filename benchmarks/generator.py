@@ -1,0 +1,160 @@
+"""Measure what a request costs the whole generator: as ratios to the bare loop, to what one writes by hand, to httpx.
+
+Run it with ``make bench``: about eight minutes on two cores. It prints one table, with versions, the machine and every
+goal, and keeps the same as JSON beside this file, in ``benchmarks/results/``. What is not installed is left out, and
+said to be.
+
+**The ceiling** is :mod:`bare`: a keep-alive pool over httptools that writes bodies, decodes replies, and does nothing
+else. **The generator** is the stage of names as it runs for users: plan, keys, bodies, retries, limits, deadlines,
+replies, four names each parsed and judged, duplicates, the journal with its checksums and syncs, and in the end the
+views. The server is a process on the other core (:mod:`loopback`) whose replies differ, so that filters have work.
+
+What counts is CPU time of the client's process, user and system, all threads; it depends less on what else the machine
+does than the wall does. Each measurement is a process of its own (:mod:`one_run`), and the ways take turns. A figure is
+the median of the rounds, with the least and the most; trust ratios above figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+from goals import GOALS, Figures, judged
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+REQUESTS = 20_000
+PACKAGES = ("evoselfcode", "httptools", "msgspec", "orjson", "anyio", "httpx", "uvloop", "aiohttp")
+
+PLAN: tuple[tuple[str, float, int, int, int, dict[str, bool]], ...] = (
+    # way, seconds of latency, in flight, requests, rounds, options
+    *((way, 0.0, flying, REQUESTS, 3, {"uvloop": uvloop})
+      for flying in (64, 256, 1024) for uvloop in (False, True) for way in ("bare", "generator")),
+    *((way, 0.0, 256, REQUESTS, 3, {"logprobs": True}) for way in ("bare", "generator")),
+    *((way, 0.0, 256, REQUESTS, 3, {}) for way in ("lean", "mounted", "aiohttp")),
+    ("stock", 0.0, 256, 500, 1, {}),
+    *((way, 0.05, 256, REQUESTS, 3, {}) for way in ("bare", "generator")),
+    *((way, 0.5, flying, 20 * flying, 1, {}) for flying in (1024, 2048) for way in ("bare", "generator")),
+    ("generator", 0.0, 4096, REQUESTS, 1, {}),
+    *((way, 0.0, 1, 2, 3, {}) for way in ("bare", "generator")),
+)  # fmt: skip
+
+
+@contextmanager
+def server(latency: float) -> Iterator[int]:
+    """Serve names on the last core; give the port."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "loopback.py"), str(latency), str(REQUESTS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def one_run(way: str, port: int, flying: int, requests: int, options: dict[str, bool]) -> dict[str, float]:
+    """Measure a way once; CPU of the whole process from its start to its exit besides."""
+    wanted = {"way": way, "port": port, "flying": flying, "requests": requests} | options
+    command = [sys.executable, str(ROOT / "benchmarks" / "one_run.py"), json.dumps(wanted)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    before, idle = os.times(), foreign()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
+    after, busy = os.times(), foreign()
+    if done.returncode:
+        raise SystemExit(f"{way} at {flying} in flight ended with {done.returncode}: {done.stderr}")
+    told = dict(json.loads(done.stdout))
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    wall = after.elapsed - before.elapsed
+    others = (busy - idle - cpu) / wall
+    return told | {
+        "run_us": 1e6 * told["run_cpu_s"] / requests, "all_us": 1e6 * cpu / requests, "all_cpu_s": cpu,
+        "per_s": requests / told["run_wall_s"], "others": others,
+    }  # fmt: skip
+
+
+def foreign() -> float:
+    """Return the CPU seconds that the machine has spent in all, less the time that nobody used."""
+    user, nice, system, _, _, irq, soft, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(rounds: int) -> Figures:
+    """Measure everything, in turns."""
+    found: Figures = {}
+    for latency in dict.fromkeys(step[1] for step in PLAN):
+        steps = [step for step in PLAN if step[1] == latency and (step[0] != "aiohttp" or find_spec("aiohttp"))]
+        with server(latency) as port:
+            for number in range(rounds):
+                for way, _, flying, requests, most, options in steps:
+                    if number >= most or (options.get("uvloop") and not find_spec("uvloop")):
+                        continue
+                    told = one_run(way, port, flying, requests, options)
+                    named = " ".join([way, *(name for name, on in options.items() if on)])
+                    found.setdefault((named, latency, flying, requests), []).append(told)
+                    print(f"\r{named}, {flying} in flight, {latency:g} s{'':20}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    return found
+
+
+def table(found: Figures) -> str:
+    """Show every figure, and its ratio to the bare loop of the same conditions."""
+    lines = [f"{'way':20}{'latency':>8}{'in flight':>10}{'requests':>9}{'run, µs/request':>22}{'x bare':>8}"
+             f"{'whole process':>22}{'x bare':>8}{'req/s':>8}{'p99 ms':>8}{'MB':>5}"]  # fmt: skip
+    for (way, latency, flying, requests), runs in found.items():
+        base = ("bare " + way.partition(" ")[2]).strip()
+        ceiling = found.get((base, latency, flying, requests))
+        cells = []
+        for key in ("run_us", "all_us"):
+            values = [run[key] for run in runs]
+            cells.append(f"{f'{median(values):,.0f} [{min(values):,.0f}-{max(values):,.0f}]':>22}")
+            ratio = median(values) / median(run[key] for run in ceiling) if ceiling else None
+            cells.append(f"{ratio:>8.2f}" if ratio else f"{'':>8}")
+        middle = {key: median(run[key] for run in runs) for key in ("per_s", "p99_s", "rss_mb")}
+        lines.append(f"{way:20}{latency:>7g}s{flying:>10,}{requests:>9,}{''.join(cells)}{middle['per_s']:>8,.0f}"
+                     f"{1000 * middle['p99_s']:>8,.0f}{middle['rss_mb']:>5.0f}")  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what a request costs the whole generator.")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured, at most")
+    options = parser.parse_args()
+    began, load = time.time(), os.getloadavg()[0]
+    found = measure(options.rounds)
+    others = [run["others"] for runs in found.values() for run in runs]
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            print(f"not installed, so not measured: {name}")
+    machine = {"cores": os.cpu_count(), "kind": platform.machine(), "system": platform.release(),
+               "load_before": load, "load_after": os.getloadavg()[0],
+               "cores_used_by_others": [round(pick(others), 2) for pick in (min, median, max)]}  # fmt: skip
+    goals = judged(found)
+    print(table(found))
+    print()
+    for goal in goals:
+        print(f"{goal['goal']:4}{'met ' if goal['met'] else 'NOT MET':8}{goal['figure']:>9.2f}  {goal['sentence']}")
+    day = time.strftime("%Y-%m-%d")
+    print(f"\n{day}, {time.time() - began:.0f} s; {', '.join(' '.join(pair) for pair in versions.items())}")
+    print(f"{json.dumps(machine)}\n{len(GOALS)} goals; the server and the client's own core are not among the others")
+    RESULTS.mkdir(exist_ok=True)
+    document = {"benchmark": "generator", "day": day, "versions": versions, "machine": machine, "goals": goals,
+                "figures": [dict(zip(("way", "latency_s", "in_flight", "requests"), key, strict=True)) | {"runs": runs}
+                            for key, runs in found.items()]}  # fmt: skip
+    (RESULTS / f"generator-{day}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

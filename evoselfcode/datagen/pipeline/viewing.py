@@ -1,0 +1,35 @@
+"""Writing the files that people read, from what a journal holds.
+
+This file decides that rows come before the documents about them. What is in them is the stage's part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from evoselfcode.config import RunConfig
+from evoselfcode.datagen.pipeline.stage import Stage
+from evoselfcode.storage import Damage, Entry, write_document, write_rows
+
+
+def write_views(
+    stage: Stage[Any], config: RunConfig, folder: Path, entries: Iterable[Entry | Damage | None]
+) -> dict[str, int]:
+    """Write the files of a stage anew; return how many rows each has.
+
+    Args:
+        stage: The stage.
+        config: Its configuration.
+        folder: The run's folder.
+        entries: What counts of its journal; what is no entry is passed over.
+
+    Raises:
+        StorageError: A file cannot be written; those that were not written yet are as they were.
+    """
+    views = stage.views(config, (entry for entry in entries if isinstance(entry, Entry)))
+    written = {name: write_rows(folder / name, rows) for name, rows in views.items()}
+    for name, document in stage.documents(config, folder).items():
+        write_document(folder / name, document)
+    return written
