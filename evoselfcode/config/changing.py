@@ -46,7 +46,7 @@ NEUTRAL: dict[str, str] = {
         (
             "api.base_url", "api.api_key", "api.timeout", "api.max_attempts", "api.concurrency", "api.max_concurrency",
             "api.requests_per_second", "api.tokens_per_minute", "api.outage_limit", "api.headless", "score.concurrency",
-            "rating.api.base_url", "rating.api.api_key", "rating.api.concurrency",
+            "rating.api.base_url", "rating.api.headless", "rating.api.api_key", "rating.api.concurrency",
         ),
         "where the model is, and how hard it is asked: the same question has the same answer",
     ),
