@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from evoselfcode.config import Arm, RunConfig, arm_of
-from evoselfcode.config.schema import flatten, is_free
+from evoselfcode.config.changing import is_free
+from evoselfcode.config.schema import flatten
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "write_config_reference.py"

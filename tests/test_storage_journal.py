@@ -26,6 +26,7 @@ from evoselfcode.storage import (
     settled_keys,
 )
 from evoselfcode.storage.layout import Name, name_of, read_seals
+from evoselfcode.storage.segment import OpenSegment
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -192,5 +193,7 @@ def test_a_file_of_another_writer_is_never_opened(tmp_path: Path) -> None:
     assert (one_, two_) == ("a-0of1-0001-001.jsonl", "a-0of1-0002-001.jsonl")
     with pytest.raises(RunMismatch, match=r"is the journal of shard 0of1, not of 1of2"):
         Journal(tmp_path, shard="1of2")
+    with pytest.raises(FileExistsError):
+        OpenSegment(tmp_path / "journal" / two_)
     two.close(0.0)
     one.close(0.0)
