@@ -73,18 +73,19 @@ def test_half_a_line_of_an_earlier_process_is_cut_off_at_every_offset(
         )
 
 
-@pytest.mark.parametrize("position", [0, 3, 20, -3])
-def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int) -> None:
-    """D12. Sabotage: do not compare the checksum."""
+@pytest.mark.parametrize("position", [0, 3, 20, -3, None])
+def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int | None) -> None:
+    """D12. Sabotages: do not compare the checksum in ``unframe``, or in ``_keys``."""
     write(tmp_path, entry("00"), entry("01"), entry("02"))
     (path,) = segments(tmp_path)
     data, (first, second, _) = bytearray(path.read_bytes()), lines(tmp_path)
     begin = journal_files(tmp_path)[0].begin + len(first)
-    data[begin + position % len(second)] ^= 1
+    data[begin + (second.index(b"quick") if position is None else position) % len(second)] ^= 1
     path.write_bytes(data)
     found = list(read_entries(tmp_path))
     assert [one.key for one in found if isinstance(one, Entry)] == ["00", "02"]
     assert [(one.file, one.offset) for one in found if isinstance(one, Damage)] == [(path.name, begin)]
+    assert settled_keys(tmp_path) == {b"\x00", b"\x02"}
 
 
 def test_nothing_is_on_disk_before_the_commit_and_all_is_after_it(tmp_path: Path) -> None:

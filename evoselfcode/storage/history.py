@@ -143,7 +143,7 @@ def _keys(segment: Segment) -> Iterator[tuple[int, bytes]]:
     A line as this package writes it is checked and cut without a parser: a million are read in about a second.
     """
     offset, end = segment.begin, segment.size
-    crc32, begun = zlib.crc32, _BEGUN
+    crc32 = zlib.crc32
     with storage_errors(segment.path, "read"), segment.path.open("rb", buffering=1 << 20) as file:
         file.seek(offset)
         for line in file:
@@ -151,8 +151,9 @@ def _keys(segment: Segment) -> Iterator[tuple[int, bytes]]:
             if following > end:
                 break
             comma = line.find(b",", 9, 21)
-            document, written = line[comma + 9 : -2], line[9:comma]
-            if line[comma : comma + 17] == begun and document[40:41] == b'"' and b"%d" % crc32(document) == written:
+            document = line[comma + 9 : -2]
+            whole = b'{"crc32":%d,"entry":' % crc32(document) == line[: comma + 9] and line[-2:] == b"}\n"
+            if whole and document[:8] == b'{"key":"' and document[40:41] == b'"':
                 try:
                     key: bytes | None = unhexlify(document[8:40])
                 except NotHexadecimal:
@@ -162,9 +163,6 @@ def _keys(segment: Segment) -> Iterator[tuple[int, bytes]]:
             if key is not None:
                 yield offset, key
             offset = following
-
-
-_BEGUN = b',"entry":{"key":"'
 
 
 def _parsed_key(line: bytes) -> bytes | None:
