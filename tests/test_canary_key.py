@@ -64,13 +64,13 @@ def test_a_process_shows_its_key_to_nobody(folder: Path) -> None:
     key = folder / "key"
     key.write_text(CANARY + "\n")
     key.chmod(0o600)
-    with serve("--slots", "4", "--latency", "50ms", "--fault", "500:0.1", "--fault", "429:0.1") as server:
+    with serve("--slots", "4", "--latency", "50ms", "--fault", "500:0.1", "--fault", "429@40..42") as server:
         process = begin(
             folder, server.url, "--set", f"api.api_key_file={key}", "--set", "output.metrics_port=0",
             "--set", "output.metrics_host=127.0.0.1", "--set", "output.metrics_file=metrics.prom",
         )  # fmt: skip
         url = hear(process, "metrics: ").split()[1]
-        hear(process, "state=running")
+        hear(process, "settled=")
         shown = httpx.get(url, trust_env=False).text
         command = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
         environ = Path(f"/proc/{process.pid}/environ").read_bytes().decode()
