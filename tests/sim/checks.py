@@ -148,7 +148,7 @@ def _to_the_dead(history: History, config: RunConfig) -> None:
             continue
         asked = sum(it.replica == replica and begins < it.began < ends and it.what != "load" for it in history.attempts)
         lives = 1 + sum(begins < life.began < ends for life in history.lives)  # each begins with all slots
-        most = lives * (config.api.expected_concurrency + FIRST_QUESTIONS) + (ends - begins) * QUESTIONS[what]
+        most = lives * ((config.api.fixed_concurrency or 256) + FIRST_QUESTIONS) + (ends - begins) * QUESTIONS[what]
         if asked > most:
             told = f"{asked} requests went to {replica} in {ends - begins:.0f} s of {what}"
             history.broken.append(f"(R2, C6) {told}, {most:.0f} are allowed")
