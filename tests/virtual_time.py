@@ -21,6 +21,9 @@ P = ParamSpec("P")
 START = 1000.0
 """What the clock shows first: a mistake that takes "never" for time 0 must not go unseen."""
 
+TURN = 1e-9
+"""Seconds that a turn of the loop takes: who asks for the time again and again, as aiolimiter does, sees it pass."""
+
 
 class _Jumping(selectors.DefaultSelector):
     """Waits by moving the clock."""
@@ -33,6 +36,7 @@ class _Jumping(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
+            self.now += TURN
             return ready
         if self.threads is not None and self.threads.borrowed_tokens:
             return super().select(60.0)
@@ -52,6 +56,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time go by while nothing else runs, as a long computation does."""
+        self._jumping.now += seconds
 
     def wait_for_threads(self, threads: anyio.CapacityLimiter) -> None:
         """Let the clock stand still while one of `threads` is borrowed."""
