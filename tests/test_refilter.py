@@ -108,11 +108,12 @@ async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D18, at more than 100 points. Sabotages: remove the old files first; let files count when they are there."""
-    await run(Embedded(), config(tmp_path / "run"))
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)  # nobody cuts the power here
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr("evoselfcode.storage.journal.COMMIT_ROWS", 1)
     monkeypatch.setattr("evoselfcode.storage.journal.SEGMENT_ROWS", 2)
+    await run(Embedded(), config(tmp_path / "run", api={"concurrency": 1}))
+    assert len(journal_lines.segments(tmp_path / "run" / "names")) > 1
     old = {entry.key: entry.draws for entry in entries(tmp_path / "run")}
     shutil.copytree(tmp_path / "run", tmp_path / "judged")
     refilter(tmp_path / "judged" / "names", other(tmp_path))

@@ -87,7 +87,7 @@ class Committing:
         waited = 0.0
         while True:
             try:
-                self._acknowledged(await finished(anyio.to_thread.run_sync(self._journal.commit, now)))
+                self._tell(await finished(anyio.to_thread.run_sync(self._journal.commit, now)))
             except DiskFull as error:
                 if waited >= self._patience.seconds or self._patience.stop.is_set():
                     raise
@@ -114,4 +114,8 @@ class Committing:
         Cancelled: it is brought to its end.
         """
         now = anyio.current_time()
-        self._acknowledged(await finished(anyio.to_thread.run_sync(self._journal.close, now)))
+        self._tell(await finished(anyio.to_thread.run_sync(self._journal.close, now)))
+
+    def _tell(self, keys: list[str]) -> None:
+        if keys:
+            self._acknowledged(keys)
