@@ -44,7 +44,7 @@ PLAN: tuple[tuple[str, float, int, int, int, dict[str, bool]], ...] = (
     *((way, 0.0, 256, REQUESTS, 3, {"logprobs": True}) for way in ("bare", "generator")),
     *((way, 0.0, 256, REQUESTS, 3, {}) for way in ("lane", "lean", "mounted", "aiohttp")),
     ("lane", 0.0, 256, REQUESTS, 3, {"uvloop": True}),
-    ("stock", 0.0, 256, 500, 1, {}),
+    ("stock", 0.0, 256, 2000, 1, {}),
     *((way, 0.05, 256, REQUESTS, 3, {}) for way in ("bare", "generator")),
     *((way, 0.5, flying, 20 * flying, 1, {}) for flying in (1024, 2048) for way in ("bare", "generator")),
     ("generator", 0.0, 4096, REQUESTS, 1, {}),
@@ -93,11 +93,11 @@ def used(process: int | None = None) -> float:
     return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(rounds: int) -> Figures:
-    """Measure everything, in turns."""
+def measure(rounds: int, ways: list[str]) -> Figures:
+    """Measure these ways under all conditions, in turns."""
     found: Figures = {}
     for latency in dict.fromkeys(step[1] for step in PLAN):
-        steps = [step for step in PLAN if step[1] == latency and (step[0] != "aiohttp" or find_spec("aiohttp"))]
+        steps = [step for step in PLAN if step[1] == latency and step[0] in ways]
         with server(latency) as at:
             for number in range(rounds):
                 for way, _, flying, requests, most, options in steps:
@@ -154,9 +154,11 @@ def known() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what a request costs the whole generator.")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured, at most")
+    every = [way for way in dict.fromkeys(step[0] for step in PLAN) if way != "aiohttp" or find_spec("aiohttp")]
+    parser.add_argument("--ways", nargs="+", choices=every, default=every, help="what is measured")
     options = parser.parse_args()
     began, load = time.time(), os.getloadavg()[0]
-    found = measure(options.rounds)
+    found = measure(options.rounds, options.ways)
     others = [run["others"] for runs in found.values() for run in runs]
     machine = {"cores": os.cpu_count(), "kind": platform.machine(), "system": platform.release(),
                "load_before": load, "load_after": os.getloadavg()[0],
