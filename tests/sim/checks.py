@@ -27,7 +27,7 @@ UNPLANNED = 1.5
 
 
 def _entries(folder: Path) -> list[Entry]:
-    return [entry for entry in read_entries(folder / "journal.jsonl") if isinstance(entry, Entry)]
+    return [entry for entry in read_entries(folder) if isinstance(entry, Entry)]
 
 
 def after_a_life(history: History, folder: Path, scenario: Scenario) -> None:
@@ -58,7 +58,7 @@ def _paid_for_nothing(history: History, written: set[str], scenario: Scenario) -
 
 def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, config: RunConfig) -> None:
     """Check a run that has come to its end."""
-    entries = [entry for entry in read_once(folder / "journal.jsonl") if isinstance(entry, Entry)]
+    entries = [entry for entry in read_once(folder) if isinstance(entry, Entry)]
     _sums(history, plan, entries)
     _truth(history, plan, entries)
     _views(history, entries, folder, config)
