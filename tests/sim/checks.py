@@ -111,10 +111,11 @@ def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
         if entry.failure is None:
             continue
         history.dead += 1
-        last = tries[entry.key][-1].life
-        own = [it for it in tries[entry.key] if it.life == last and it.said in ("lie", "500")]
-        if len(own) < POISON:
-            told = ", ".join(f"{it.said} ({it.why})" for it in tries[entry.key])
+        made = tries.get(entry.key, [])
+        mine = Counter(it.said for it in made if it.life == made[-1].life)
+        # On whom the connection broke each time may be who ends the server: that is given up, too.
+        if mine["lie"] + mine["500"] < POISON and mine["disconnect"] < config.api.max_attempts:
+            told = ", ".join(f"{it.said} ({it.why})" for it in made)
             history.broken.append(f"(R2) row {entry.key[:8]} died of what was not its own: {told}")
 
 
@@ -146,7 +147,12 @@ def _to_the_dead(history: History, config: RunConfig) -> None:
     for replica, what, begins, ends in history.ills:
         if what not in QUESTIONS or ends - begins < 10.0:
             continue
-        asked = sum(it.replica == replica and begins < it.began < ends and it.what != "load" for it in history.attempts)
+        there = [it for it in history.attempts if it.replica == replica and it.what != "load"]
+        # As long as an overloaded server answers what it took before, it may take more: it is not left alone yet.
+        begins = max(
+            [begins, *(it.ended or 0.0 for it in there if it.said == "ok" and begins < (it.ended or 0.0) < ends)]
+        )
+        asked = sum(begins < it.began < ends for it in there)
         lives = 1 + sum(begins < life.began < ends for life in history.lives)  # each begins with all slots
         most = lives * ((config.api.fixed_concurrency or 256) + FIRST_QUESTIONS) + (ends - begins) * QUESTIONS[what]
         if asked > most:

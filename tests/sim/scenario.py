@@ -125,7 +125,7 @@ def scenario(seed: int) -> Scenario:
         short=random.choice([0.0, 0.0, 0.3]),
         full=((random.uniform(0.0, ideal), random.uniform(1.0, 60.0)),) if random.random() < 0.15 else (),
         disk_wait=random.choice([0.0, 20.0, 3600.0]),
-        failing_syncs=(random.uniform(0.0, ideal),) if random.random() < 0.15 else (),
+        failing_syncs=tuple(random.uniform(0.0, ideal) for _ in range(random.choice([0, 0, 0, 1, 3]))),
         slow_disk=random.choice([0.02, 0.02, 2.0]),
         jumps=((random.uniform(0.0, ideal), random.choice([-3600.0, 86400.0])),) if random.random() < 0.3 else (),
         api={"requests_per_second": random.choice([2.0, 20.0])} if random.random() < 0.2 else {},
