@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evoselfcode import RunConfig
 from evoselfcode.datagen.pipeline.namegen import NAMES
+from evoselfcode.errors import StorageError
 from evoselfcode.records import Request
 from evoselfcode.storage import Entry, read_entries, read_once
 from evoselfcode.storage.journal import COMMIT_SECONDS
@@ -32,7 +33,11 @@ def _entries(folder: Path) -> list[Entry]:
 
 def after_a_life(history: History, folder: Path, scenario: Scenario) -> None:
     """Check what a process left."""
-    written = {entry.key for entry in _entries(folder)}
+    try:
+        written = {entry.key for entry in _entries(folder)}
+    except StorageError as error:
+        history.broken.append(f"(D1, D2) the journal cannot be read after life {history.life}: {error}")
+        return
     lost = history.acknowledged.keys() - written
     if lost:
         history.broken.append(f"(D1, D2) {len(lost)} acknowledged rows are lost after life {history.life}")
@@ -58,7 +63,10 @@ def _paid_for_nothing(history: History, written: set[str], scenario: Scenario) -
 
 def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, config: RunConfig) -> None:
     """Check a run that has come to its end."""
-    entries = [entry for entry in read_once(folder) if isinstance(entry, Entry)]
+    try:
+        entries = [entry for entry in read_once(folder) if isinstance(entry, Entry)]
+    except StorageError:
+        return  # it was told after the life
     _sums(history, plan, entries)
     _truth(history, plan, entries)
     _views(history, entries, folder, config)

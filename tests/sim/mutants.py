@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -152,6 +153,7 @@ def dies_at(name: str) -> tuple[int, str] | None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)
     print("| mutant | seeds | what breaks first |\n| --- | ---: | --- |")
     for name in MUTANTS:
         seeds, told = dies_at(name) or ("none", f"outlives {MOST_SEEDS}")
