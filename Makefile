@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real test-replicas manifests slurm signals bench soak sim reference picture lock clean
+.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench soak sim reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ bench:  ## Measure what a request costs the whole generator (ten minutes)
 
 soak:  ## Run a million requests and look at what grows (five minutes)
 	@scripts/soak
+
+kill:  ## Kill a run 300 times, cut its power 4,000 times, and look for what was lost
+	@scripts/kill
 
 test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
 	@scripts/test-real

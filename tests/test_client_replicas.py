@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 import anyio
+import httpx
 import pytest
 from fakes import Fake, fake
 from scripted_server import Line, Script, Seen, scripted, silence, speaking
@@ -194,6 +195,20 @@ async def test_each_address_of_a_name_is_asked_by_its_own_connections_and_told_t
             assert sum(b'"max_tokens":16' in seen.body for seen in server.seen) >= 2
         if identity is not None:
             assert set(identity.asked) == {"localhost"}
+
+
+async def test_a_client_of_the_users_own_carries_a_list() -> None:
+    """Sabotage: carry all calls to the first address."""
+    fakes = [vllm(), vllm()]
+    async with (
+        scripted(speaking(fakes[0])) as first,
+        scripted(speaking(fakes[1])) as second,
+        httpx.AsyncClient() as own,
+        OpenAICompletionClient([first.url, second.url], MODEL, http_client=own) as client,
+    ):
+        for _ in range(4):
+            await client.acomplete("def ")
+    assert min(map(completions, fakes)) >= 2
 
 
 async def test_a_name_with_one_address_may_not_be_headless() -> None:

@@ -85,7 +85,7 @@ def test_no_error_of_a_neighbour_shows_a_key_of_the_command_line(tmp_path: Path)
     path.write_text("namegen:\n  n: 0\n")
     with pytest.raises(ConfigError) as caught:
         RunConfig.from_file(path, overrides=[f"api.api_key={SECRET}", "api.timeout=x"])
-    assert len(caught.value.problems) == 2
+    assert len(caught.value.problems) == 3
     assert SECRET not in str(caught.value)
 
 
@@ -122,3 +122,93 @@ def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
     """Read from a file, a key often ends in a newline. Sabotage: take the key out of ``RULES``."""
     with pytest.raises(ConfigError, match=r"api\.api_key: contains white space"):
         RunConfig.from_mapping({"api": {"api_key": key}})
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "api.api_key=sk-zebra",
+        "rating.api.api_key=sk-zebra",
+        "api={api_key: sk-zebra}",
+        "rating={api: {api_key: sk-zebra}}",
+        "api.api_key=[sk-zebra]",
+        "api.api_key=${KEY:-sk-zebra}",
+        "api.api_key=x${KEY}",
+    ],
+)
+def test_a_key_on_the_command_line_is_refused_with_the_reason(setting: str, tmp_path: Path) -> None:
+    """S1: ``ps`` shows it to everybody. Sabotage: look at settings that are one value alone."""
+    path = tmp_path / "c.yaml"
+    path.write_text("model: m\n")
+    with pytest.raises(ConfigError, match="a key on the command line is seen by everybody") as caught:
+        RunConfig.from_file(path, overrides=[setting], environ={"KEY": SECRET})
+    assert "zebra" not in str(caught.value)
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"), [("api.api_key=${KEY}", SECRET), ("api.api_key=", ""), ('api.api_key=""', "")]
+)
+def test_the_name_of_a_variable_may_stand_there(setting: str, key: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("model: m\napi: {api_key: '${OTHER}'}\n")
+    environ = {"KEY": SECRET, "OTHER": "other"}
+    if setting == "api.api_key=":
+        with pytest.raises(ConfigError, match=r"api\.api_key"):
+            RunConfig.from_file(path, overrides=[setting], environ=environ)
+    else:
+        assert RunConfig.from_file(path, overrides=[setting], environ=environ).api.api_key == key
+
+
+def key_file(tmp_path: Path, content: bytes = b"sk-zebra\n", mode: int = 0o600) -> Path:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_key_is_read_from_a_file_that_is_ones_own(tmp_path: Path, mode: int) -> None:
+    """Sabotage: keep the newline that editors put at the end."""
+    path = key_file(tmp_path, mode=mode)
+    loaded = RunConfig.from_mapping({
+        "api": {"api_key_file": str(path)}, "rating": {"api": {"api_key_file": str(path)}}
+    })  # fmt: skip
+    assert (loaded.api.api_key, loaded.rating.api.api_key) == (SECRET, SECRET)
+    assert SECRET not in repr(loaded)
+    assert loaded.to_public()["api"]["api_key_file"] == str(path)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o777])
+def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """S15. Sabotage: look at the bits of the group alone."""
+    path = key_file(tmp_path, mode=mode)
+    with pytest.raises(ConfigError, match=rf"others than you may read it \(mode {mode:04o}\): chmod 600") as caught:
+        RunConfig.from_mapping({"api": {"api_key_file": str(path)}})
+    assert "zebra" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        (b"sk zebra", "contains white space"),
+        (b"sk-zebra\nsk-other", "contains white space"),
+        (b"\xff\xfe", "it is no text"),
+        (b"a" * 100_000, "it is too long"),
+    ],
+)
+def test_a_file_that_holds_no_key_is_refused_and_not_shown(tmp_path: Path, content: bytes, told: str) -> None:
+    path = key_file(tmp_path, content)
+    with pytest.raises(ConfigError, match=told) as caught:
+        RunConfig.from_mapping({"api": {"api_key_file": str(path)}})
+    assert "zebra" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_and_a_key_given_twice_are_refused(tmp_path: Path) -> None:
+    for name, told in ((tmp_path / "none", "No such file"), (tmp_path, "it is no file")):
+        with pytest.raises(ConfigError, match=told):
+            RunConfig.from_mapping({"api": {"api_key_file": str(name)}})
+    with pytest.raises(ConfigError, match=r"api\.api_key is given too"):
+        RunConfig.from_mapping({"api": {"api_key": "k", "api_key_file": str(key_file(tmp_path))}})

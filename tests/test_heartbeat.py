@@ -30,7 +30,7 @@ def alive(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_line_every_thirty_seconds_parked_or_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """O1: 5 virtual minutes, 10 lines, each parsed. Sabotage: print where an endpoint answers, not where time passes."""
+    """O1: 5 virtual minutes, 10 lines, each parsed. Sabotage: print when an endpoint answers, not as time passes."""
     progress = Progress("names")
     progress.update(summary(tmp_path), fleet("parked"))
     heart = Heart(progress, tmp_path, 30.0, tell=Lines(30.0).show, every=30.0, files=[])

@@ -29,7 +29,7 @@ def other(folder: Path, **namegen: Any) -> Any:
 
 
 async def test_a_run_that_is_judged_again_is_one_that_had_these_filters_from_the_beginning(tmp_path: Path) -> None:
-    """Sabotages: keep the text of before for the judge; judge the arms by one judge; leave the manifest as it was."""
+    """Sabotages: judge both arms by one judge; leave the fingerprint as it was; count no draw."""
     settled = {"api": {"concurrency": 1}}
     await run(Embedded(), other(tmp_path / "fresh", **settled))
     await run(Embedded(), config(tmp_path / "judged", num_requests=12, **settled))

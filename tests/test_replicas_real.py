@@ -83,7 +83,7 @@ def told(watch: Watch, summary: Summary, folder: Path) -> list[dict[str, Any]]:
         if event["kind"] != "limit":
             print(f"{event['at'] - begin:6.1f} s {event['kind']:8} {event['endpoint']} {event['reason']}")
     assert (summary.meter.dead, summary.meter.remaining, summary.meter.settled) == (0, 0, REQUESTS)
-    entries = [entry for entry in read_entries(folder / "names" / "journal.jsonl") if isinstance(entry, Entry)]
+    entries = [entry for entry in read_entries(folder / "names") if isinstance(entry, Entry)]
     assert len({entry.key for entry in entries}) == len(entries) == REQUESTS
     assert all(len(entry.draws) == 1 for entry in entries)
     return events

@@ -65,6 +65,19 @@ async def test_replicas_come_and_go_between_two_runs_into_one_folder(tmp_path: P
     assert "api.base_url" not in manifest.fingerprint
 
 
+async def test_servers_of_another_kind_at_the_same_addresses_are_looked_at_anew(tmp_path: Path) -> None:
+    """Else the run could not be resumed at all. Sabotage: in ``takes``, say that all is as it was."""
+    then, now = [vllm(), vllm()], [fake("sglang", model=MODEL), fake("sglang", model=MODEL)]
+    with serving(then[0]) as one, serving(then[1]) as two:
+        await run([one, two], tmp_path)
+    path = tmp_path / "names" / "manifest.json"
+    with serving(now[0]) as three, serving(now[1]) as four:
+        path.write_text(path.read_text().replace(f"{one},{two}", f"{three},{four}"))
+        summary = await run([three, four], tmp_path, num_requests=24)
+    assert (summary.meter.resumed, summary.meter.settled) == (24, 48)
+    assert summary.findings.dialect.server == "sglang"
+
+
 @pytest.mark.parametrize(
     ("then", "now", "same"),
     [

@@ -168,3 +168,32 @@ def test_an_error_of_any_call_is_one_message(
     monkeypatch.undo()
     write(tmp_path, entry("02"))
     assert {"00", "02"} <= set(keys(tmp_path))
+
+
+@pytest.mark.parametrize("call", ["create", "append", "sync", "sync_folder", "cut", "close"])
+def test_an_error_of_one_call_is_made_good_or_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """D21, at every call of a writer. Sabotages: close outside of ``storage_errors``; seal before the last commit."""
+    ended = False
+    for number in range(1, 30):
+        folder = tmp_path / f"{number}"
+        write(folder, entry("00"))
+        with monkeypatch.context() as patched:
+            faulty = Faulty(patched)
+            faulty.fail = {(call, number): errno.EIO}
+            acknowledged: list[str] = []
+            try:
+                journal = Journal(folder)
+                for key in ("01", "02"):
+                    journal.append(entry(key))
+                    acknowledged += journal.commit(0.0)
+                journal.close(0.0)
+            except StorageError as error:
+                told = str(error)
+            else:
+                told = "Input/output error"
+            assert "Input/output error" in told
+            ended = faulty.calls.count(call) < number
+        assert {"00", *acknowledged} <= set(keys(folder))
+        if ended:
+            break
+    assert ended

@@ -91,6 +91,14 @@ class Connection:
         turned = [*members[turn:], *members[:turn]]
         return min(turned, key=lambda it: (self._rests.get(it.name, 0.0) > now, it.in_flight))
 
+    async def takes(self, findings: Findings) -> bool:
+        """Go on with what an earlier preflight found; ``False`` if all who answer serve something else now.
+
+        One server alone is not asked. Cancelled: nothing is known.
+        """
+        self.findings = findings
+        return not self._roster.several or await self._roster.is_as_said()
+
     async def preflight(self, wish: Wish) -> Findings:
         """Run the preflight on the first replica that answers, and look whether the others serve the same model.
 

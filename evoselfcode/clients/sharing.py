@@ -103,7 +103,8 @@ class Sharing:
             if waited and opened.failure is not None:
                 raise opened.failure
             known = self._known
-            if known is None or not known.serves(n, scores=scores):
+            taken = known is not None and known.serves(n, scores=scores)
+            if not taken or known is None or not await opened.connection.takes(known.findings):
                 wish = msgspec.structs.replace(
                     self._wish, n=n, scores=scores or (known is not None and known.findings.looked_at_scores)
                 )
@@ -114,4 +115,3 @@ class Sharing:
                     raise
                 self._known = known
             opened.failure = None
-            opened.connection.findings = known.findings

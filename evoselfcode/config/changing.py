@@ -46,12 +46,16 @@ NEUTRAL: dict[str, str] = {
         (
             "api.base_url", "api.api_key", "api.timeout", "api.max_attempts", "api.concurrency", "api.max_concurrency",
             "api.requests_per_second", "api.tokens_per_minute", "api.outage_limit", "api.headless", "score.concurrency",
-            "rating.api.base_url", "rating.api.api_key", "rating.api.concurrency",
+            "rating.api.base_url", "rating.api.headless", "rating.api.api_key", "rating.api.concurrency",
+            "api.api_key_file", "rating.api.api_key_file",
         ),
         "where the model is, and how hard it is asked: the same question has the same answer",
     ),
     **dict.fromkeys(
-        ("output.dir", "output.heartbeat_seconds", "output.disk_wait", "output.metrics_port", "output.metrics_file"),
+        (
+            "output.dir", "output.heartbeat_seconds", "output.heartbeat_file", "output.disk_wait",
+            "output.metrics_port", "output.metrics_host", "output.metrics_file", "output.grace",
+        ),
         "where results and progress go",
     ),
     **dict.fromkeys(

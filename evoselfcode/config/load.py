@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evoselfcode.config import plain_yaml
+from evoselfcode.config.keys import VISIBLE, on_the_command_line
 from evoselfcode.config.plain_yaml import MAX_DEPTH, Document, Path_
 from evoselfcode.errors import ConfigError
 
@@ -125,6 +126,14 @@ def _override(document: Document, override: str) -> None:
         given = plain_yaml.parse(text, where, lambda line: where, blocks=False)
     except ConfigError as error:
         document.problems += error.problems
+        return
+    visible = (
+        []
+        if given is None
+        else [f"--set: {plain_yaml.dotted(at)}: {VISIBLE}" for at in on_the_command_line(path, given.data)]
+    )
+    if visible:
+        document.problems += visible
         return
     inner = document.data
     for depth, part in enumerate(path[:-1], 1):

@@ -28,6 +28,9 @@ class RaterApi(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "to no other server than its own. Never shown."
         ),
     ] = None
+    api_key_file: Annotated[
+        _Text | None, Meta(description="File that holds it and that nobody else may read (mode 0600).")
+    ] = None
     concurrency: Annotated[
         Annotated[int, Meta(ge=1, le=4096)] | None,
         Meta(description="Requests in flight at once; null is api.concurrency."),
@@ -56,6 +59,7 @@ def masked_rater(api: RaterApi) -> dict[str, Any]:
         "base_url": api.base_url,
         "headless": api.headless,
         "api_key": "***" if api.api_key else api.api_key,
+        "api_key_file": api.api_key_file,
         "concurrency": api.concurrency,
     }
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from evoselfcode.config import check, load, remarks
+from evoselfcode.config import check, keys, load, remarks
 from evoselfcode.config.changing import shapes
 from evoselfcode.config.choose_section import Choose
 from evoselfcode.config.code_sections import Asserts, Codegen, Describe, Skeleton
@@ -64,7 +64,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ConfigError: With every problem, one line each: file, line, key path, what was found, what was expected.
         """
         document = load.read_file(Path(path), overrides, os.environ if environ is None else environ)
-        return check.build(cls, document)
+        return keys.with_keys(check.build(cls, document))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
@@ -74,7 +74,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ConfigError: With every problem, one line each.
         """
         data = dict(mapping) if isinstance(mapping, Mapping) else mapping
-        return check.build(cls, Document(data, {}, "the configuration"))
+        return keys.with_keys(check.build(cls, Document(data, {}, "the configuration")))
 
     def fingerprint(self, stage: str) -> dict[str, Any]:
         """Return every setting that changes results of `stage`, by key path.

@@ -71,6 +71,9 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     api_key: Annotated[
         str, Meta(description="Bearer token; write ${NAME} to read it from the environment. Never shown.")
     ] = ""
+    api_key_file: Annotated[
+        _Text | None, Meta(description="File that holds the token and that nobody else may read (mode 0600).")
+    ] = None
     timeout: Annotated[
         _Positive | None,
         Meta(description="Seconds for one attempt; null allows 120 s and a tenth of a second per new token."),
