@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench soak reference picture lock clean
+.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench soak sim reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ slurm:  ## Run configs/slurm/array.sh on a one-node Slurm of its own, with a req
 
 signals:  ## Stop a real run 100 times, at any time
 	@EVOSELFCODE_SIGNALS=100 scripts/test tests/test_signals.py
+
+sim:  ## Play 10,000 simulated runs (half an hour); SEEDS=17 tells all that happens in one, SEEDS=0-99 plays some
+	@scripts/sim $(SEEDS)
 
 reference:  ## Write the generated pages of docs/reference anew
 	@scripts/install run

@@ -76,8 +76,9 @@ async def test_never_more_in_flight_than_the_limit_whatever_it_becomes() -> None
 @in_virtual_time
 async def test_a_shrink_cancels_nothing_and_a_growth_is_used_at_once() -> None:
     """Sabotage: do not call ``reopened`` in ``Member.share``: who waits is forgotten until another ends."""
-    fleet = await opened(fleet_of(Scripted(never), slots=2))
+    fleet = await opened(fleet_of(Scripted(never), slots=4))
     (member,) = fleet.members
+    resize(member, 2)
     held = [fleet.take(), fleet.take()]
     assert fleet.take() is None
     waiting = [asyncio.create_task(fleet.slot(ANY)) for _ in range(4)]

@@ -10,6 +10,7 @@ from sim.nemesis import Trouble
 from sim.run import play
 from sim.scenario import Scenario, failing
 
+SLOW = pytest.mark.slow
 ROWS = 20_000
 IN_FLIGHT = 256
 
@@ -24,7 +25,7 @@ def dead_and_asked(history: History) -> tuple[int, int]:
     return history.dead, asked
 
 
-@pytest.mark.parametrize("seconds", [20.0, 60.0, 300.0, 900.0])
+@pytest.mark.parametrize("seconds", [pytest.param(20.0, marks=SLOW), pytest.param(60.0, marks=SLOW), 300.0, 900.0])
 def test_an_outage_kills_no_row_and_is_met_by_probes_alone(tmp_path: Path, seconds: float) -> None:
     """R2, reliability §1.3: 256 in flight, 20 s a request. Sabotage: ``"connect": "retry"`` in wire/retry.py."""
     world = Scenario(

@@ -11,6 +11,7 @@ one with the smaller part of its limit in use is asked ("power of two choices", 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -81,6 +82,7 @@ class Fleet:
         self.grown: Callable[[], None] = lambda: None
         self.news = asyncio.Event()
         self._concurrency = concurrency
+        self._total = sys.maxsize if concurrency is None else concurrency
         self._most = most
         self._random = Random(f"{seed}/fleet")
         self._on_event = on_event
@@ -90,6 +92,8 @@ class Fleet:
 
     def take(self) -> Member | None:
         """Take a slot if one is free. Give it back by :meth:`answered`, :meth:`failed` or :meth:`free`."""
+        if self._in_flight >= self._total:
+            return None  # of all together: a replica that came shares with others whose attempts have not ended yet
         members = self.members
         if len(members) == 1:
             member = members[0]
@@ -162,7 +166,7 @@ class Fleet:
     def free(self, member: Member) -> None:
         """Give a slot back, and hand it to the first who waits."""
         waiters = self._waiters
-        if waiters and member.in_flight <= member.open:
+        if waiters and member.in_flight <= member.open and self._in_flight <= self._total:
             while waiters:
                 future = waiters.popleft()
                 if not future.done():
@@ -170,6 +174,13 @@ class Fleet:
                     return
         member.in_flight -= 1
         self._in_flight -= 1
+        if waiters:
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give the slots that are free to those who wait."""
+        while self._waiters and (member := self.take()) is not None:
+            self.free(member)  # which hands it to the first who waits
 
     def answered(self, member: Member, completion: Completion, seconds: float, now: float) -> None:
         """Take an attempt that gave a completion, and its slot back."""
@@ -251,8 +262,7 @@ class Fleet:
 
     def _reopened(self) -> None:
         """Hand out what became free, and let whoever watches look again."""
-        while self._waiters and (member := self.take()) is not None:
-            self.free(member)  # which hands it to the first who waits
+        self._hand_out()
         self.news.set()
         self.grown()
 

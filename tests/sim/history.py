@@ -15,6 +15,9 @@ from typing import Any, Literal
 from evoselfcode.clients.replies import Reply
 from evoselfcode.records import Failure
 
+LIED = "lied"
+"""Why a 200 is no completion."""
+
 What = Literal["row", "probe", "models", "load"]
 """What an attempt is for: a row of the plan, or a question of the program's own."""
 
@@ -58,7 +61,7 @@ class Attempt:
         elif result[0] != 200:
             self.said = str(result[0])
         else:
-            self.said = "lie" if why == "lies" else "ok"
+            self.said = "lie" if why == LIED else "ok"
         if self.deadline is not None:
             self.deadline.cancel()
         self._history.end(self)

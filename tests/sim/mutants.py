@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,14 +16,13 @@ from typing import Any
 
 import pytest
 
-from evoselfcode.datagen.pipeline import run
+from evoselfcode.datagen.pipeline.settled import Settled
 from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.governor import Governor
 from evoselfcode.engine.health import Health
 from evoselfcode.engine.member import Member
 from evoselfcode.records import Choice
-from evoselfcode.storage.files import storage_errors
-from evoselfcode.storage.jsonl import Appender
+from evoselfcode.storage import disk
 from evoselfcode.wire import completions, retry
 from evoselfcode.wire.retry_budget import RetryBudget
 from sim.run import play
@@ -33,32 +33,29 @@ MOST_SEEDS = 200
 
 
 def acknowledged_before_synced(patch: pytest.MonkeyPatch) -> None:
-    def commit(self: Any) -> None:
-        lines, self._pending = self._pending, []
-        with storage_errors(self._path, "append to"):
-            data = memoryview(b"".join(lines))
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-
-    patch.setattr(Appender, "commit", commit)
+    patch.setattr(disk, "sync", lambda descriptor: None)
 
 
 def written_once(patch: pytest.MonkeyPatch) -> None:
-    def commit(self: Any) -> None:
-        lines, self._pending = self._pending, []
-        with storage_errors(self._path, "append to"):
-            os.write(self._descriptor, b"".join(lines))
-            os.fdatasync(self._descriptor)
-
-    patch.setattr(Appender, "commit", commit)
+    patch.setattr(disk, "write_all", lambda descriptor, data: disk.append(descriptor, data))
 
 
-def appended_without_repair(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Appender, "_repair", lambda self: None)
+def folder_not_synced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(disk, "sync_folder", lambda path: None)
+
+
+def failed_sync_believed(patch: pytest.MonkeyPatch) -> None:
+    sync = disk.sync
+
+    def believed(descriptor: int) -> None:
+        with suppress(OSError):
+            sync(descriptor)
+
+    patch.setattr(disk, "sync", believed)
 
 
 def settled_rows_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(run, "is_settled", lambda settled, key: False)
+    patch.setattr(Settled, "__contains__", lambda self, key: False)
 
 
 def outages_counted_against_rows(patch: pytest.MonkeyPatch) -> None:
@@ -127,7 +124,8 @@ class Mutant:
 MUTANTS = {
     "rows are acknowledged before they are synced": Mutant(acknowledged_before_synced, "D1, D2"),
     "a short write is taken for a whole one": Mutant(written_once, "D1, D2"),
-    "a torn tail is not repaired": Mutant(appended_without_repair, "D1, D2"),
+    "the names of files are not synced": Mutant(folder_not_synced, "D1, D2"),
+    "a failed sync is believed": Mutant(failed_sync_believed, "D1, D2"),
     "settled rows are forgotten": Mutant(settled_rows_forgotten, "asked again"),
     "outages are counted against rows, nobody is parked": Mutant(outages_counted_against_rows, "(R2) row"),
     "nobody is parked": Mutant(nobody_parked, "R2, C6"),
@@ -155,6 +153,7 @@ def dies_at(name: str) -> tuple[int, str] | None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)
     print("| mutant | seeds | what breaks first |\n| --- | ---: | --- |")
     for name in MUTANTS:
         seeds, told = dies_at(name) or ("none", f"outlives {MOST_SEEDS}")

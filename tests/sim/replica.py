@@ -15,7 +15,7 @@ from typing import Any
 from evoselfcode.clients.replies import CONNECT_SECONDS, Reply
 from evoselfcode.records import Failure
 from sim import replies
-from sim.history import Attempt
+from sim.history import LIED, Attempt
 
 NETWORK = 0.002
 """Seconds from the client to the server."""
@@ -138,7 +138,7 @@ class Replica:
         del self.running[attempt]
         reply, why = replies.completion(attempt.asked), ""
         if self._random.random() < self.lying:
-            reply, why = replies.lie(self._random.choice(replies.LIES), attempt.asked), "lies"
+            reply, why = replies.lie(self._random.choice(replies.LIES), attempt.asked), LIED
         if self.clogged:
             self.held.append((attempt, reply))
         else:

@@ -7,7 +7,7 @@ stage, its client, wire code, engine, retry policy and storage, unchanged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -21,7 +21,6 @@ from evoselfcode.datagen.pipeline.summary import Summary
 from evoselfcode.engine import FleetStatistics, Stop
 from evoselfcode.engine.member import Member
 from evoselfcode.errors import EndpointDown, EvoselfcodeError, Interrupted, StorageError
-from evoselfcode.storage import Entry, Journal
 from sim.checks import after_a_life, after_the_end
 from sim.disk import Disk
 from sim.history import History, Life
@@ -79,7 +78,7 @@ class Played:
                 **scenario.api,
             },
             "namegen": {"num_requests": scenario.requests, "n": scenario.n, "seed": scenario.seed},
-            "output": {"dir": str(folder)},
+            "output": {"dir": str(folder), "disk_wait": scenario.disk_wait},
         })  # fmt: skip
         plan = requests(NAMES, self.config, MODEL, None, NAMES.arms(self.config))
         self.plan = {request.key: request for request in plan}
@@ -94,7 +93,6 @@ class Played:
             stack.enter_context(same_order())
             stack.enter_context(network(self.world))
             stack.enter_context(self.disk.watching())
-            stack.enter_context(self._acknowledging())
             stack.enter_context(self._limits())
             self._arm()
             deaths = iter(self.scenario.deaths)
@@ -136,14 +134,14 @@ class Played:
             self.disk.kill_at = self.disk.operations + int(death.at)
         try:
             self.loop.process(self._program(life, death))
-            life.how = "complete"
+            life.how, over = "complete", True
         except Killed:
-            life.how = "killed"
+            life.how, over = "killed", False
         except (Interrupted, EndpointDown, StorageError) as error:
-            life.how = type(error).__name__
+            life.how, over = type(error).__name__, False
             self._judge_an_error(error)
         except EvoselfcodeError as error:
-            life.how = type(error).__name__
+            life.how, over = type(error).__name__, True
             self.history.broken.append(f"the run ended with {error!r}")
         self.loop.kill_at = 0
         life.ended, life.steps = self.loop.time(), self.loop.steps
@@ -153,7 +151,7 @@ class Played:
         if len(self.history.lives) > MOST_LIVES or life.ended > LAST_SECOND:
             self.history.broken.append(f"the run did not end: {len(self.history.lives)} lives, {life.ended:.0f} s")
             return True
-        return life.how not in ("killed", "Interrupted", "EndpointDown", "StorageError")
+        return over
 
     def _judge_an_error(self, error: EvoselfcodeError) -> None:
         if isinstance(error, StorageError) and not self.disk.faults:
@@ -193,7 +191,9 @@ class Played:
         if death is not None and death.where == "stop":
             asyncio.get_running_loop().call_later(death.at, terminate, death.grace)
         client = OpenAICompletionClient.from_config(self.config)
-        return await run_stage(NAMES, client, self.config, stop=stop, report=self._look)
+        return await run_stage(
+            NAMES, client, self.config, stop=stop, report=self._look, acknowledged=self._acknowledged
+        )
 
     def _too_late(self, life: Life) -> None:
         """The grace is over: SIGKILL, if it is still the same life."""
@@ -213,27 +213,8 @@ class Played:
         if held > (there := sum(attempt.what == "row" for attempt in open_or_just)):
             self.history.broken.append(f"(C1) {held} slots were held for {there} attempts in flight at {moment:.6f}")
 
-    @contextmanager
-    def _acknowledging(self) -> Iterator[None]:
-        """Note what each return of ``Journal.commit`` acknowledges."""
-        append, commit = Journal.append, Journal.commit
-        taken: dict[int, list[str]] = {}
-
-        def appended(journal: Journal, entry: Entry) -> None:
-            append(journal, entry)
-            taken.setdefault(id(journal), []).append(entry.key)
-
-        def committed(journal: Journal, now: float) -> None:
-            keys = taken.pop(id(journal), [])
-            commit(journal, now)
-            self.history.acknowledge(keys, self.loop.time())
-
-        Journal.append, Journal.commit = appended, committed  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            Journal.append, Journal.commit = append, commit  # type: ignore[method-assign]
-
+    def _acknowledged(self, keys: Iterable[str]) -> None:
+        self.history.acknowledge(keys, self.loop.time())
 
     @contextmanager
     def _limits(self) -> Iterator[None]:

@@ -51,6 +51,7 @@ class Scenario:
         restart: Seconds from the end of a life to the next.
         short: Share of writes that take only a part.
         full: When the disk is full, as (from, seconds).
+        disk_wait: Seconds that the run waits for space.
         failing_syncs: When a sync fails, in seconds after the start.
         slow_disk: Seconds that work on the disk takes at most.
         jumps: When the wall clock jumps and by how many seconds.
@@ -70,6 +71,7 @@ class Scenario:
     restart: float = 5.0
     short: float = 0.0
     full: tuple[tuple[float, float], ...] = ()
+    disk_wait: float = 0.0
     failing_syncs: tuple[float, ...] = ()
     slow_disk: float = 0.02
     jumps: tuple[tuple[float, float], ...] = ()
@@ -86,7 +88,10 @@ class Scenario:
             for trouble in self.troubles
         ]
         lines += [f"  life {number} ends at {death}" for number, death in enumerate(self.deaths)]
-        lines += [f"  disk full at {at:.1f} s for {seconds:.1f} s" for at, seconds in self.full]
+        lines += [
+            f"  disk full at {at:.1f} s for {seconds:.1f} s, waited for up to {self.disk_wait:.0f} s"
+            for at, seconds in self.full
+        ]
         lines += [f"  a sync fails at {at:.1f} s" for at in self.failing_syncs]
         lines += [f"  the wall clock jumps by {by:+.0f} s at {at:.1f} s" for at, by in self.jumps]
         return "\n".join(lines)
@@ -119,7 +124,8 @@ def scenario(seed: int) -> Scenario:
         restart=random.uniform(1.0, 30.0),
         short=random.choice([0.0, 0.0, 0.3]),
         full=((random.uniform(0.0, ideal), random.uniform(1.0, 60.0)),) if random.random() < 0.15 else (),
-        failing_syncs=(random.uniform(0.0, ideal),) if random.random() < 0.15 else (),
+        disk_wait=random.choice([0.0, 20.0, 3600.0]),
+        failing_syncs=tuple(random.uniform(0.0, ideal) for _ in range(random.choice([0, 0, 0, 1, 3]))),
         slow_disk=random.choice([0.02, 0.02, 2.0]),
         jumps=((random.uniform(0.0, ideal), random.choice([-3600.0, 86400.0])),) if random.random() < 0.3 else (),
         api={"requests_per_second": random.choice([2.0, 20.0])} if random.random() < 0.2 else {},

@@ -1,0 +1,48 @@
+"""Scenarios in which the simulator once found a promise broken, each with the defect that it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sim.mutants import MUTANTS, dies_at
+from sim.nemesis import Trouble
+from sim.run import play
+from sim.scenario import Death, Scenario
+
+
+def test_a_replica_that_comes_later_shares_what_is_allowed_in_all(tmp_path: Path) -> None:
+    """C1: it got its share while the others' old attempts, more than their new shares, were still in flight.
+
+    Sabotage: leave the first two lines out of ``Fleet.take``.
+    """
+    late = Trouble("vanished", 0.0, 70.0, (1,))
+    world = Scenario(seed=11, replicas=2, slots=4, tokens=800.0, requests=60, n=1, concurrency=16, troubles=(late,))
+    history = play(world, tmp_path)
+    assert history.broken == []
+    assert {attempt.replica for attempt in history.attempts if attempt.what == "row"} == {"replica-0", "replica-1"}
+    assert max(attempt.open_all for attempt in history.attempts) == 16
+
+
+@pytest.mark.parametrize("at", range(14, 28, 2))
+def test_what_is_written_after_a_failed_sync_survives_a_loss_of_power(tmp_path: Path, at: int) -> None:
+    """D6: the kernel calls pages clean that are on no disk, and a later line was glued to the hole they left.
+
+    Sabotage: let ``disk.sync`` pass over an error.
+    """
+    deaths = (Death("disk", at, power=True),) * 2
+    world = Scenario(seed=at, requests=40, failing_syncs=(1.5, 2.5), deaths=deaths, restart=1.0)
+    assert play(world, tmp_path).broken == []
+
+
+def test_a_mutant_of_every_kind_dies() -> None:
+    """T2: the whole table, with the number of seeds that each needs, is `docs/explanation/simulation.md`'s."""
+    kinds = (
+        "rows are acknowledged before they are synced",
+        "settled rows are forgotten",
+        "nobody is parked",
+        "a slot is held in back-off",
+        "retries have no budget",
+    )
+    assert set(kinds) < set(MUTANTS)
+    assert [name for name in kinds if dies_at(name) is None] == []
