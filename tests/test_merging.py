@@ -19,7 +19,6 @@ from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError, UsageError
 from evoselfcode.storage import has_rows, read_manifest
 
-
 REPEATING = {"num_requests": 10, "temperature": 0.3, "top_p": 0.9}
 """Settings with which many draws repeat a name."""
 
