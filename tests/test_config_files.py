@@ -127,6 +127,14 @@ def test_the_default_configuration_gives_no_remark() -> None:
     assert RunConfig().warnings() == []
 
 
+@pytest.mark.parametrize(("timeout", "remarked"), [(60, True), (119.9, True), (120, False), (None, False)])
+def test_a_timeout_without_time_in_the_queue_is_remarked_on(timeout: float | None, remarked: bool) -> None:
+    """R10. Sabotage: drop ``_timeout``."""
+    found = warned(api={"timeout": timeout})
+    assert len(found) == remarked
+    assert all("waits longer in the server's queue is cut off" in remark for remark in found)
+
+
 def test_a_prompt_that_ends_in_a_space_is_remarked_on_for_a_server() -> None:
     """Sabotage: drop ``_boundary``."""
     (remark,) = warned(**SERVER)

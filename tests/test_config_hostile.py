@@ -138,10 +138,10 @@ def test_a_tag_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
 def test_line_ends_and_a_byte_order_mark_do_not_matter(end: str, bom: str, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    lines = [f"{bom}# comment", "api:", "  timeout: 3", "model: größe", "namegen:", "  n: 0"]
+    lines = [f"{bom}# comment", "api:", "  timeout: 153", "model: größe", "namegen:", "  n: 0"]
     path.write_bytes(end.join(lines[:4]).encode())
     config = RunConfig.from_file(path)
-    assert (config.api.timeout, config.model) == (3, "größe")
+    assert (config.api.timeout, config.model) == (153, "größe")
     path.write_bytes(end.join(lines).encode())
     with pytest.raises(ConfigError, match=r"c\.yaml:6: namegen\.n"):
         RunConfig.from_file(path)

@@ -40,10 +40,10 @@ def test_a_file_is_laid_over_what_it_extends(write: Write) -> None:
     """Sabotage: in ``_deep`` return ``above`` for maps, too."""
     path = write(
         top="extends: base.yaml\nnamegen:\n  n: 2\n  stop: [x]\n",
-        base="model: m\nnamegen:\n  n: 8\n  seed: 3\n  stop: [a, b]\napi: {timeout: 5}\n",
+        base="model: m\nnamegen:\n  n: 8\n  seed: 3\n  stop: [a, b]\napi: {timeout: 155}\n",
     )
     config = load(path)
-    assert (config.model, config.api.timeout) == ("m", 5)
+    assert (config.model, config.api.timeout) == ("m", 155)
     assert (config.namegen.n, config.namegen.seed, config.namegen.stop) == (2, 3, ("x",))
 
 
@@ -51,12 +51,12 @@ def test_of_several_files_the_later_one_wins_and_chains_are_followed(write: Writ
     """Sabotage: reverse ``names`` in ``_read_tree``."""
     path = write(
         top="extends: [a.yaml, b.yaml]\n",
-        a="extends: c.yaml\nmodel: a\napi: {timeout: 1}\n",
+        a="extends: c.yaml\nmodel: a\napi: {timeout: 151}\n",
         b="model: b\n",
         c="model: c\nnamegen: {seed: 9}\n",
     )
     config = load(path)
-    assert (config.model, config.api.timeout, config.namegen.seed) == ("b", 1, 9)
+    assert (config.model, config.api.timeout, config.namegen.seed) == ("b", 151, 9)
 
 
 def test_a_section_with_nothing_in_it_replaces_nothing(write: Write) -> None:
@@ -69,7 +69,7 @@ def test_a_section_with_nothing_in_it_replaces_nothing(write: Write) -> None:
 
 
 def test_null_replaces_a_value(write: Write) -> None:
-    path = write(top="extends: base.yaml\napi: {timeout: null}\n", base="api: {timeout: 3}\n")
+    path = write(top="extends: base.yaml\napi: {timeout: null}\n", base="api: {timeout: 153}\n")
     assert load(path).api.timeout is None
 
 
@@ -183,7 +183,7 @@ def test_what_is_no_mapping_is_told_without_a_key() -> None:
 )
 def test_the_command_line_overrides(override: str, key: str, expected: Any, write: Write) -> None:
     """Sabotage: drop ``blocks=False``: YAML reads ``local:`` as a map."""
-    value: Any = load(write(top="model: m\napi:\n  timeout: 7\n"), override).to_public()
+    value: Any = load(write(top="model: m\napi:\n  timeout: 157\n"), override).to_public()
     for part in key.split("."):
         value = value[part]
     assert value == expected

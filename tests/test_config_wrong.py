@@ -90,6 +90,11 @@ VALUES = (
         "namegen:\n  temperature: 0\n",
         ("namegen.n: is 4 while namegen.temperature is 0", "set n: 1, or a temperature above 0"),
     ),
+    Wrong(
+        "no time for an answer",
+        "api:\n  timeout: 60\ncodegen:\n  max_new_tokens: 2048\n",
+        (":2: api.timeout: 60 s is too short for codegen.max_new_tokens, 2048", "204.8 s"),
+    ),
     Wrong("too many draws", "namegen:\n  num_requests: 999999999\n", (":2: namegen.num_requests:", "2,147,483,648")),
     Wrong("pinned both ways", "api:\n  fim: {mode: suffix, use_chat_for_fim: true}\n", ("api.fim.mode: pins suffix",)),
     Wrong("same chat fields", "api:\n  fim: {prefix_key: a, suffix_key: a}\n", ("api.fim.suffix_key: is the same",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,28 @@ def test_a_file_may_begin_with_rows_that_are_too_long() -> None:
         refusals.settle(one)
     with pytest.raises(EndpointRefused, match="the first 600 requests"):
         refusals.settle(other)
+
+
+@pytest.mark.parametrize(
+    ("bad", "ends"),
+    [
+        (entry("bad_request"), True),
+        (msgspec.structs.replace(ANSWERED, failures=("bad_reply",)), True),
+        (msgspec.structs.replace(ANSWERED, failures=("server_error", "connect")), False),
+        (msgspec.structs.replace(REFUSED, row="r"), False),
+    ],
+)
+def test_a_fifth_of_the_last_thousand_ends_the_run(bad: Entry, ends: bool) -> None:
+    """Not for what was long ago. Sabotage: forget none; count all failures; count those of the row."""
+    refusals = Refusals(fragile=False)
+    for number in range(3000):
+        refusals.settle(bad if 1 <= number <= 100 or number % 10 == 9 else ANSWERED)
+    others = 0
+    with pytest.raises(EndpointRefused, match="201 of the last 1,000 requests") if ends else nullcontext():
+        for _ in range(500):
+            refusals.settle(bad)
+            others += 1
+    assert others == (111 if ends else 500)
 
 
 @pytest.fixture

@@ -205,11 +205,28 @@ def _together(config: Any, document: Document) -> None:
             document.complain(("api", "fim", key), f"{getattr(fim, key)} is taken: every chat request carries it")
     if fim.prefix_key == fim.suffix_key:
         document.complain(("api", "fim", "suffix_key"), "is the same as api.fim.prefix_key; one would hide the other")
+    _answer_in_time(config, document)
     _arms_together(config, document)
     _stage_b_together(config, document)
     if namegen.num_requests * namegen.n > SEEDS:
         document.complain(
             ("namegen", "num_requests"), f"times namegen.n is more than {SEEDS:,} draws; beyond it seeds repeat"
+        )
+
+
+SLOWEST = 10
+"""Tokens a second of the slowest honest generation: see ``wire/retry.py``."""
+
+
+def _answer_in_time(config: Any, document: Document) -> None:
+    """Find a timeout in which the longest answer cannot be generated, so that it would be asked for again and again."""
+    sections = ("namegen", "describe", "skeleton", "asserts", "codegen", "rating")
+    tokens, longest = max((getattr(config, name).max_new_tokens, name) for name in sections)
+    if config.api.timeout is not None and config.api.timeout < tokens / SLOWEST:
+        document.complain(
+            ("api", "timeout"),
+            f"{config.api.timeout:g} s is too short for {longest}.max_new_tokens, {tokens}, at {SLOWEST} tokens a "
+            f"second: {tokens / SLOWEST:g} s; null allows two minutes in the queue, too",
         )
 
 

@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from evoselfcode.config.schema import RunConfig
 
 
+IN_THE_QUEUE = 120.0
+"""Seconds that the default timeout leaves for the server's queue."""
+
+
 def remarks(config: RunConfig) -> list[str]:
     """Return the remarks on a configuration."""
-    return [*_boundary(config), *_global_prefix(config), *_arms(config)]
+    return [*_boundary(config), *_global_prefix(config), *_arms(config), *_timeout(config)]
 
 
 def _boundary(config: RunConfig) -> list[str]:
@@ -40,6 +44,15 @@ def _boundary(config: RunConfig) -> list[str]:
 def _prompts(arms: Iterable[str]) -> str:
     names = list(arms)
     return f"the {names[0]} prompt ends" if len(names) == 1 else f"the prompts of {', '.join(names)} end"
+
+
+def _timeout(config: RunConfig) -> list[str]:
+    if config.api.timeout is None or config.api.timeout >= IN_THE_QUEUE:
+        return []
+    return [
+        f"api.timeout is {config.api.timeout:g} s: what waits longer in the server's queue is cut off and asked for "
+        "again, and what was generated of it is lost\nhint: leave it out; null allows 120 s and what the answer takes"
+    ]
 
 
 def _global_prefix(config: RunConfig) -> list[str]:

@@ -60,7 +60,7 @@ class Member:
         self.failures: Counter[str] = Counter()
         self._tell = tell
         self._reopened = reopened
-        self._here = True
+        self._here, self._away = True, False
         self.open = 0
         self.peak = self._completions = self._tokens = 0
         self._seconds = 0.0
@@ -138,13 +138,16 @@ class Member:
         if state in ("parked", "paused") and last is not None:
             why = f"{last.kind}{last.http}: {last.message}" if last.message else f"{last.kind}{last.http}"
             wait = f"; asked again in {max(0.0, self.health.until - now):.1f} s"
+            self._away = True
             self._tell(state, self.name, why + wait, None)
             self._reopen()
         else:
             self._returned("it answers as before")
 
     def _returned(self, why: str) -> None:
-        self._tell("returned", self.name, why, self.limit)
+        if self._away:
+            self._away = False
+            self._tell("returned", self.name, why, self.limit)
         self._reopen()
 
     def _change(self, change: Change | None) -> None:

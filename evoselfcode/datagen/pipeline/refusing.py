@@ -5,6 +5,8 @@ This file decides when that is so, and which given-up requests are only settled 
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
 from evoselfcode.engine import Endpoint, Members
@@ -21,6 +23,12 @@ OF_THE_ROW: tuple[FailureKind, ...] = ("too_long", "sentinel_in_prompt")
 
 FIRST_ROWS = 2000
 """Given-up requests, those of faulty rows among them, of one process before any is answered; then the run ends."""
+
+GUARDED = 1000
+"""Requests that ended last, of which not too many may have failed."""
+
+MOST_FAILED = 0.2
+"""Part of them from which on the run ends: a model or a gateway that fails so often is mended first."""
 
 BREAKING: tuple[FailureKind, ...] = ("server_error", "disconnect")
 """How a request ends that breaks the server. vLLM's engine dies of a prompt's log-probabilities when memory runs out,
@@ -77,6 +85,8 @@ class Refusals:
         self._fragile = fragile
         self._given_up = self._of_rows = 0
         self._answered = False
+        self._last: deque[bool] = deque(maxlen=GUARDED)
+        self._failed = 0
         self._broken: list[Entry] = []
 
     def settle(self, entry: Entry) -> list[Entry]:
@@ -98,6 +108,7 @@ class Refusals:
                 f"{failure.kind}: {failure.message}",
                 hint="`evoselfcode doctor` shows what the server takes; use --new-run once it is mended",
             )
+        self._guard(entry)
         if not self._fragile or failure is None or failure.kind not in BREAKING:
             return [*self.rest(), entry]
         self._broken.append(entry)
@@ -109,6 +120,23 @@ class Refusals:
                 "same command again",
             )
         return []
+
+    def _guard(self, entry: Entry) -> None:
+        """Count a request that ended among the last ones.
+
+        One failed if it was given up for what is no fault of its row, or if a reply to it was no completion.
+        """
+        failure = entry.failure
+        failed = "bad_reply" in entry.failures or (failure is not None and failure.kind not in OF_THE_ROW)
+        self._failed += failed - (self._last[0] if len(self._last) == GUARDED else 0)
+        self._last.append(failed)
+        if failed and len(self._last) == GUARDED and self._failed > MOST_FAILED * GUARDED:
+            last = f"{failure.kind}: {failure.message}" if failure is not None else "a reply that was no completion"
+            raise EndpointRefused(
+                f"{self._failed} of the last {GUARDED:,} requests were given up, or had a reply that was no "
+                f"completion; the last one: {last}",
+                hint="what was settled is kept; look at the server's log, and run the same command again",
+            )
 
     def rest(self) -> list[Entry]:
         """Return what was held back, and hold it no more: the server still answers, or there is nothing left to ask."""
