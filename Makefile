@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real manifests slurm signals reference picture lock clean
+.PHONY: help names test check kill test-real manifests slurm signals reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,6 +13,9 @@ test:  ## Run the tests (installs into .venv first)
 
 check:  ## Lint, format and types
 	@scripts/check
+
+kill:  ## Kill a run 300 times, cut its power 4,000 times, and look for what was lost
+	@scripts/kill
 
 test-real:  ## Run the names stage against a real small language model (SmolLM2-135M)
 	@scripts/test-real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 from code_answers import config, names, rows, run, writing
@@ -216,3 +217,21 @@ async def test_nothing_is_written_where_there_are_no_names(tmp_path: Path) -> No
     with pytest.raises(UsageError):
         await run(DESCRIBE, writing(lambda prompt: [""]), config(tmp_path))
     assert not RunFolder(tmp_path / "describe").journal.exists()
+
+
+async def test_rows_that_are_moved_inserted_and_taken_out_cost_only_the_new_ones(tmp_path: Path) -> None:
+    """D14: 400 rows, 100 of them new, 50 gone, all in another order. Sabotage: let the key hold the row's place."""
+    known = [f"count_{first}{second}s" for first in "abcdefghijklmnopqrst" for second in "abcdefghijklmnopqrst"]
+    old, new = known[:300], known[300:]
+    names(tmp_path, *({"func_name": name} for name in old))
+    settings = config(tmp_path, describe={"n": 1})
+    first = writing(lambda prompt: [" Count so many of something.\n"])
+    await run(DESCRIBE, first, settings)
+    assert len(first.bodies) == 300
+    changed = [*new, *old[50:]]
+    Random(14).shuffle(changed)
+    names(tmp_path, *({"func_name": name} for name in changed))
+    second = writing(lambda prompt: [" Count so many of something.\n"])
+    summary = await run(DESCRIBE, second, settings)
+    assert len(second.bodies) == 100
+    assert summary.meter.settled == 400

@@ -32,10 +32,11 @@ RUN = [
     "docs/how-to/choose-code.md",
     "docs/how-to/compare-fim-and-l2r.md",
     "docs/how-to/make-a-dataset.md",
+    "docs/how-to/retry-and-refilter.md",
     "docs/how-to/write-code.md",
     "docs/tutorial/first-names.md",
 ]
-KNOWN = {"cd", "curl", "export", "git", "head", "kill", "kubectl", "ls", "pip", "sbatch", "tail", "wc"}
+KNOWN = {"cat", "cd", "curl", "export", "git", "head", "kill", "kubectl", "ls", "pip", "sbatch", "sed", "tail", "wc"}
 """Commands that are not ours and that a page may show."""
 
 STAND_IN = "http://127.0.0.1:8000"

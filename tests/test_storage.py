@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
+import power_loss
 import pytest
 from journal_lines import entry, keys, write
 
 from evoselfcode.errors import RunMismatch, StorageError
-from evoselfcode.storage import Damage, RunFolder, atomic_write, jsonl, read_manifest, read_rows, write_rows
+from evoselfcode.storage import (
+    Damage,
+    RunFolder,
+    atomic_write,
+    disk,
+    jsonl,
+    read_manifest,
+    read_rows,
+    write_rows,
+)
 
 
 def test_a_torn_tail_is_cut_off_at_every_offset_before_the_next_append(tmp_path: Path) -> None:
@@ -49,6 +61,42 @@ def test_views_appear_whole_or_not_at_all(tmp_path: Path) -> None:
         atomic_write(path, lines())
     assert path.read_text().startswith('{"func_name":"a"')
     assert [one.name for one in tmp_path.iterdir()] == ["view.jsonl"]
+
+
+def test_a_file_is_synced_then_named_then_its_folder_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D7. Sabotages: rename before the sync; leave the folder's sync out."""
+    calls: list[str] = []
+
+    def noted(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            calls.append(name)
+            return real(*arguments)
+
+        return call
+
+    for name in ("open_anew", "append", "sync", "close", "replace", "sync_folder", "remove"):
+        monkeypatch.setattr(disk, name, noted(name, getattr(disk, name)))
+    atomic_write(tmp_path / "whole", [b"line\n"] * 3)
+    assert calls == ["open_anew", "append", "sync", "close", "replace", "sync_folder"]
+
+
+def test_a_file_that_power_fails_for_is_the_old_one_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D7, at 200 points: manifest, seal and views are written so. Sabotage: write to ``path`` itself."""
+    random, seen = Random(7), set()
+    for cut in range(200):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        (folder / "manifest.json").write_bytes(b"old")
+        power = power_loss.Disk(random, cut % 8, 0.0)
+        with monkeypatch.context() as patched:
+            power.install(patched)
+            with suppress(power_loss.PowerCut):
+                atomic_write(folder / "manifest.json", [b"the new one\n"])
+        power.fail(power_loss.KINDS[cut % 4])
+        seen.add((folder / "manifest.json").read_bytes())
+    assert seen == {b"old", b"the new one\n"}
 
 
 def test_rows_are_read_one_by_one_and_a_line_that_is_none_is_a_damage(tmp_path: Path) -> None:

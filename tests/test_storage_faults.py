@@ -140,7 +140,7 @@ def test_a_failed_sync_is_never_believed_again(
 
 
 def test_a_second_failed_sync_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D6. Sabotage: allow as many as come."""
+    """D6. Sabotages: allow as many as come; try once more when the journal is closed."""
     faulty = Faulty(monkeypatch)
     journal = Journal(tmp_path)
     journal.append(entry("00"))
@@ -150,7 +150,8 @@ def test_a_second_failed_sync_ends_the_run(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StorageError, match="cannot append to"):
         journal.commit(0.0)
     assert journal.pending == 1
-    with pytest.raises(StorageError):
+    faulty.fail = {}  # and it would seem to be well again
+    with pytest.raises(StorageError, match="failed to sync twice"):
         journal.close(0.0)
     assert keys(tmp_path)[0] == "00"
 
@@ -168,3 +169,32 @@ def test_an_error_of_any_call_is_one_message(
     monkeypatch.undo()
     write(tmp_path, entry("02"))
     assert {"00", "02"} <= set(keys(tmp_path))
+
+
+@pytest.mark.parametrize("call", ["create", "append", "sync", "sync_folder", "cut", "close"])
+def test_an_error_of_one_call_is_made_good_or_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """D21, at every call of a writer. Sabotages: close outside of ``storage_errors``; seal before the last commit."""
+    ended = False
+    for number in range(1, 30):
+        folder = tmp_path / f"{number}"
+        write(folder, entry("00"))
+        with monkeypatch.context() as patched:
+            faulty = Faulty(patched)
+            faulty.fail = {(call, number): errno.EIO}
+            acknowledged: list[str] = []
+            try:
+                journal = Journal(folder)
+                for key in ("01", "02"):
+                    journal.append(entry(key))
+                    acknowledged += journal.commit(0.0)
+                journal.close(0.0)
+            except StorageError as error:
+                told = str(error)
+            else:
+                told = "Input/output error"
+            assert "Input/output error" in told
+            ended = faulty.calls.count(call) < number
+        assert {"00", *acknowledged} <= set(keys(folder))
+        if ended:
+            break
+    assert ended

@@ -6,6 +6,7 @@ by its file and place; its request will be asked again. It refuses to know what 
 
 from __future__ import annotations
 
+import zlib
 from binascii import Error as NotHexadecimal
 from binascii import unhexlify
 from collections.abc import Iterator
@@ -137,21 +138,39 @@ def _lines(segment: Segment) -> Iterator[tuple[int, bytes] | Damage]:
 
 
 def _keys(segment: Segment) -> Iterator[tuple[int, bytes]]:
-    """Yield where each entry begins and its key; what is damaged is passed over."""
-    for found in _lines(segment):
-        if isinstance(found, Damage):
-            continue
-        offset, document = found
-        if document[:8] == b'{"key":"' and document[40:41] == b'"':  # as it is written; its checksum was right
-            try:
-                yield offset, unhexlify(document[8:40])
-                continue
-            except NotHexadecimal:
-                pass
-        try:
-            yield offset, compact(_key_decoder.decode(document).key)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
+    """Yield where each entry begins and its key; what is damaged is passed over.
+
+    A line as this package writes it is checked and cut without a parser: a million are read in about a second.
+    """
+    offset, end = segment.begin, segment.size
+    crc32 = zlib.crc32
+    with storage_errors(segment.path, "read"), segment.path.open("rb", buffering=1 << 20) as file:
+        file.seek(offset)
+        for line in file:
+            following = offset + len(line)
+            if following > end:
+                break
+            comma = line.find(b",", 9, 21)
+            document = line[comma + 9 : -2]
+            whole = b'{"crc32":%d,"entry":' % crc32(document) == line[: comma + 9] and line[-2:] == b"}\n"
+            if whole and document[:8] == b'{"key":"' and document[40:41] == b'"':
+                try:
+                    key: bytes | None = unhexlify(document[8:40])
+                except NotHexadecimal:
+                    key = _parsed_key(line)
+            else:
+                key = _parsed_key(line)
+            if key is not None:
+                yield offset, key
+            offset = following
+
+
+def _parsed_key(line: bytes) -> bytes | None:
+    document = jsonl.unframe(line) if line.endswith(b"\n") else None
+    try:
+        return None if document is None else compact(_key_decoder.decode(document).key)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _entry(segment: Segment, offset: int, document: bytes) -> Entry | Damage:

@@ -158,7 +158,7 @@ def missing(folder: Path, segments: list[Segment]) -> Iterator[jsonl.Damage]:
     """Yield a damage for each sealed segment that is not there, or is shorter than it was.
 
     Raises:
-        StorageError: A list of sealed segments cannot be read.
+        StorageError: Which generation counts cannot be read.
     """
     there = {segment.path.name: segment for segment in segments}
     number = generation_of(folder).number
@@ -206,12 +206,11 @@ def write_generation(folder: Path, generation: Generation) -> None:
 
 
 def read_seals(path: Path) -> Seals:
-    """Read the list of an attempt's sealed segments; an empty one if there is none.
-
-    Raises:
-        StorageError: It cannot be read.
-    """
-    return _read(path, Seals) or Seals(0, {})
+    """Read the list of an attempt's sealed segments; an empty one if there is none, or it is damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Seals)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Seals(0, {})
 
 
 def write_seals(path: Path, seals: Seals) -> None:
