@@ -98,7 +98,7 @@ def test_events_are_read_as_they_were_written(tmp_path: Path) -> None:
     st.none() | st.integers(0, 4096),
 )))  # fmt: skip
 def test_any_events_are_shown(told: list[dict[str, Any]]) -> None:
-    """Sabotage: leave the ``max`` with 0.0 out of ``_episodes``: a clock that was set back makes a time below nothing."""
+    """Sabotage: leave the ``max`` with 0.0 out of ``_episodes``: clocks are set back."""
     found = timeline(steady(60), [], events=told)
     assert found is not None
     assert sum(found["episodes"]["count"].values()) <= len(told)
