@@ -107,7 +107,10 @@ class Cut(BaseException):
 async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D18, at more than 100 points. Sabotages: remove the old files first; let files count when they are there."""
+    """D18, at more than 100 points.
+
+    Sabotages: remove the old files first; let files count when they are there; forget by what they were judged.
+    """
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)  # nobody cuts the power here
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr("evoselfcode.storage.journal.COMMIT_ROWS", 1)
@@ -149,8 +152,9 @@ async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
         verdicts = {one.key: one.draws for one in found}
         assert len(found) == len(verdicts)
         assert verdicts in (old, new), point
+        first = (verdicts == new) not in came
         came.add(verdicts == new)
-        if point % 40 == 0:  # and it goes on under the settings that its verdicts are of
+        if first or point % 40 == 0:  # and it goes on under the settings that its verdicts are of
             settings = other(folder, num_requests=6) if verdicts == new else config(folder)
             server = Embedded()
             await run(server, settings)
