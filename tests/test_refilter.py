@@ -14,6 +14,7 @@ import pytest
 from embedded import Embedded
 from test_run import FILES, config, entries, rows, run, shown
 
+from evoselfcode import RunConfig
 from evoselfcode.datagen.pipeline.refiltering import refilter
 from evoselfcode.errors import RunMismatch, UsageError
 from evoselfcode.storage import Entry, disk, generation_of, read_manifest, read_once
@@ -100,6 +101,15 @@ async def test_a_changed_filter_is_refused_with_the_way_to_change_it(tmp_path: P
         await run(Embedded(), config(tmp_path, weaklist=["x"]))
 
 
+async def goes_on_under(settings: RunConfig, others: RunConfig) -> None:
+    """Run with one configuration, which has nothing to ask, and with another, which is refused."""
+    server = Embedded()
+    await run(server, settings)
+    assert not server.bodies
+    with pytest.raises(RunMismatch):
+        await run(server, others)
+
+
 class Cut(BaseException):
     """A process that ends between two calls of the disk."""
 
@@ -155,12 +165,8 @@ async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
         first = (verdicts == new) not in came
         came.add(verdicts == new)
         if first or point % 40 == 0:  # and it goes on under the settings that its verdicts are of
-            settings = other(folder, num_requests=6) if verdicts == new else config(folder)
-            server = Embedded()
-            await run(server, settings)
-            assert not server.bodies
-            with pytest.raises(RunMismatch):
-                await run(server, config(folder) if verdicts == new else other(folder, num_requests=6))
+            ways = config(folder), other(folder, num_requests=6)
+            await goes_on_under(*(ways[::-1] if verdicts == new else ways))
         shutil.rmtree(folder)
         if ended:
             break
