@@ -53,6 +53,7 @@ class Committing:
         settings: The run's fingerprint; the names of the journal's files begin with a digest of it.
         patience: How long to wait for space.
         acknowledged: Told what is durable.
+        shard: Which shard of the run the folder holds, of how many.
 
     Raises:
         StorageError: The journal cannot be opened.
@@ -60,10 +61,15 @@ class Committing:
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, object], patience: Patience, acknowledged: Acknowledged
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        patience: Patience,
+        acknowledged: Acknowledged,
+        shard: str = "0of1",
     ) -> None:
         digest = blake2b(msgspec.json.encode(settings, order="deterministic"), digest_size=4).hexdigest()
-        self._journal = Journal(folder, run=digest)
+        self._journal = Journal(folder, run=digest, shard=shard)
         self._folder = folder
         self._patience = patience
         self._acknowledged = acknowledged
