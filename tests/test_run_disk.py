@@ -85,7 +85,7 @@ async def test_a_stop_ends_the_waiting(tmp_path: Path, monkeypatch: pytest.Monke
     """Ctrl-C on a full disk. Sabotage: ``anyio.sleep`` in the place of ``stop.wait``, or do not look at the stop."""
     stop = Stop()
     full = FullDisk(monkeypatch, 1e9, server := Embedded())
-    monkeypatch.setattr("evoselfcode.datagen.pipeline.committing.AGAIN", 3600.0)
+    monkeypatch.setattr("evoselfcode.datagen.pipeline.committing.AGAIN", 300.0)
 
     def report(summary: Any, gate: Any) -> None:
         if full.asked:
@@ -93,6 +93,7 @@ async def test_a_stop_ends_the_waiting(tmp_path: Path, monkeypatch: pytest.Monke
 
     with pytest.raises(DiskFull):
         await run(server, config(tmp_path, num_requests=50), stop=stop, report=report)
+    assert len(full.asked) == 3  # the last is when the journal is closed
 
 
 async def test_a_run_whose_folder_was_taken_over_ends_and_touches_nothing(
