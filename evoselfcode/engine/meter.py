@@ -71,12 +71,14 @@ class Meter:
         self.completion_tokens += completion_tokens
         if not resumed:
             self.new_tokens += prompt_tokens + completion_tokens
-        for reason in verdicts:
-            self.draws[arm] += 1
-            if reason is None:
-                self.kept[arm] += 1
-            else:
-                self.reasons[arm, reason] += 1
+        judged = tuple(verdicts)
+        dropped = [reason for reason in judged if reason is not None]
+        if judged:
+            self.draws[arm] += len(judged)
+        if kept := len(judged) - len(dropped):
+            self.kept[arm] += kept
+        for reason in dropped:
+            self.reasons[arm, reason] += 1
 
     def fail(self, kind: str) -> None:
         """Count one failed attempt."""
