@@ -200,6 +200,8 @@ class Fleet:
 
     def stop(self) -> None:
         """Let nobody wait for a slot any more."""
+        if not self._stopped:
+            self.tell("stop", "", f"no new attempt starts; {self._in_flight} in flight may end")
         self._stopped = True
         while self._waiters:
             future = self._waiters.popleft()
