@@ -103,7 +103,11 @@ def _views(history: History, entries: list[Entry], folder: Path, config: RunConf
         if not (folder / name).exists():
             history.broken.append(f"(D13) there is no {name}")
             continue
-        shown = [json.loads(line) for line in (folder / name).read_bytes().splitlines()]
+        try:
+            shown = [json.loads(line) for line in (folder / name).read_bytes().splitlines()]
+        except ValueError as error:
+            history.broken.append(f"(D13) {name} cannot be read: {error}")
+            continue
         if shown != list(rows):
             history.broken.append(f"(D13) {name} is not what the journal says")
         if len({(row["source"], row["func_name"]) for row in shown}) != len(shown):
