@@ -8,6 +8,7 @@ into typed records, and that is all: no retry, no deadline, no gate, no filter, 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httptools
@@ -53,26 +54,60 @@ class Connection(asyncio.Protocol):
         self.parts = []
 
 
+def body(number: int) -> bytes:
+    document = {"model": "m", "prompt": "This is an algorithm function.\n\ndef ", "suffix": "():\n",
+                "max_tokens": 16, "temperature": 0.4, "top_p": 0.9, "n": 4, "seed": number,
+                "stop": ["(", " ", "\n"], "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}  # fmt: skip
+    return orjson.dumps(document)
+
+
 async def bare(port: int, flying: int, requests: int) -> list[float]:
     """Send `requests` with `flying` of them in flight; return how long each took, in seconds."""
-    loop, decode = asyncio.get_running_loop(), msgspec.json.Decoder(Reply).decode
-    plan, idle, took = iter(range(requests)), list[Connection](), list[float]()
+    loop, idle = asyncio.get_running_loop(), list[Connection]()
+
+    async def send(number: int) -> bytes:
+        asked = body(number)
+        connection = idle.pop() if idle else (await loop.create_connection(Connection, "127.0.0.1", port))[1]
+        reply = await connection.ask(HEAD % (len(asked), asked))
+        idle.append(connection)
+        return reply
+
+    took = await all_of(send, flying, requests)
+    for connection in idle:
+        connection.transport.close()
+    return took
+
+
+async def over_the_lane(port: int, flying: int, requests: int) -> list[float]:
+    """Do the same over the direct lane, with its deadlines, limits, keep-alive and resending."""
+    from evoselfcode.clients.lane.direct import DirectLanes
+    from evoselfcode.wire.dialect import Call
+
+    url = f"http://127.0.0.1:{port}/v1/completions"
+    lanes = DirectLanes({"accept": "application/json", "accept-encoding": "identity", "user-agent": "bare",
+                         "content-type": "application/json", "authorization": "Bearer key"})  # fmt: skip
+
+    async def send(number: int) -> bytes:
+        status, _, reply = await lanes.send(Call("POST", url, body(number)), 120.0)
+        return reply if status == 200 else b""
+
+    took = await all_of(send, flying, requests)
+    await lanes.aclose()
+    return took
+
+
+async def all_of(send: Callable[[int], Awaitable[bytes]], flying: int, requests: int) -> list[float]:
+    """Send from as many tasks as there are to be requests in flight, and decode what comes."""
+    clock, decode = asyncio.get_running_loop().time, msgspec.json.Decoder(Reply).decode
+    plan, took = iter(range(requests)), list[float]()
 
     async def worker() -> None:
         for number in plan:
-            began = loop.time()
-            document = {"model": "m", "prompt": "This is an algorithm function.\n\ndef ", "suffix": "():\n",
-                        "max_tokens": 16, "temperature": 0.4, "top_p": 0.9, "n": 4, "seed": number,
-                        "stop": ["(", " ", "\n"], "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}  # fmt: skip
-            body = orjson.dumps(document)
-            connection = idle.pop() if idle else (await loop.create_connection(Connection, "127.0.0.1", port))[1]
-            reply = decode(await connection.ask(HEAD % (len(body), body)))
-            idle.append(connection)
+            began = clock()
+            reply = decode(await send(number))
             if len(reply.choices) != 4 or not all(choice.finish_reason for choice in reply.choices):
                 raise AssertionError("the reply is no completion")
-            took.append(loop.time() - began)
+            took.append(clock() - began)
 
     await asyncio.gather(*(worker() for _ in range(flying)))
-    for connection in idle:
-        connection.transport.close()
     return took

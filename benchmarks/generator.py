@@ -30,7 +30,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from goals import GOALS, Figures, judged
+from goals import Figures, judged
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -42,8 +42,9 @@ PLAN: tuple[tuple[str, float, int, int, int, dict[str, bool]], ...] = (
     *((way, 0.0, flying, REQUESTS, 3, {"uvloop": uvloop})
       for flying in (64, 256, 1024) for uvloop in (False, True) for way in ("bare", "generator")),
     *((way, 0.0, 256, REQUESTS, 3, {"logprobs": True}) for way in ("bare", "generator")),
-    *((way, 0.0, 256, REQUESTS, 3, {}) for way in ("lean", "mounted", "aiohttp")),
-    ("stock", 0.0, 256, 500, 1, {}),
+    *((way, 0.0, 256, REQUESTS, 3, {}) for way in ("lane", "lean", "mounted", "aiohttp")),
+    ("lane", 0.0, 256, REQUESTS, 3, {"uvloop": True}),
+    ("stock", 0.0, 256, 2000, 1, {}),
     *((way, 0.05, 256, REQUESTS, 3, {}) for way in ("bare", "generator")),
     *((way, 0.5, flying, 20 * flying, 1, {}) for flying in (1024, 2048) for way in ("bare", "generator")),
     ("generator", 0.0, 4096, REQUESTS, 1, {}),
@@ -52,53 +53,57 @@ PLAN: tuple[tuple[str, float, int, int, int, dict[str, bool]], ...] = (
 
 
 @contextmanager
-def server(latency: float) -> Iterator[int]:
-    """Serve names on the last core; give the port."""
+def server(latency: float) -> Iterator[tuple[int, int]]:
+    """Serve names on the last core; give the port and the process."""
     command = [sys.executable, str(ROOT / "benchmarks" / "loopback.py"), str(latency), str(REQUESTS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
+        yield int(process.stdout.readline()), process.pid
         assert process.stdin is not None
         process.stdin.close()
 
 
-def one_run(way: str, port: int, flying: int, requests: int, options: dict[str, bool]) -> dict[str, float]:
-    """Measure a way once; CPU of the whole process from its start to its exit besides."""
+def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: dict[str, bool]) -> dict[str, float]:
+    """Measure a way once; CPU of the whole process from its start to its exit besides, and cores that others used."""
+    port, process = at
     wanted = {"way": way, "port": port, "flying": flying, "requests": requests} | options
     command = [sys.executable, str(ROOT / "benchmarks" / "one_run.py"), json.dumps(wanted)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    before, idle = os.times(), foreign()
+    before, busy = os.times(), used() - used(process)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
-    after, busy = os.times(), foreign()
+    after, busy = os.times(), used() - used(process) - busy
     if done.returncode:
         raise SystemExit(f"{way} at {flying} in flight ended with {done.returncode}: {done.stderr}")
     told = dict(json.loads(done.stdout))
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     wall = after.elapsed - before.elapsed
-    others = (busy - idle - cpu) / wall
+    others = max(0.0, busy - cpu) / wall
     return told | {
         "run_us": 1e6 * told["run_cpu_s"] / requests, "all_us": 1e6 * cpu / requests, "all_cpu_s": cpu,
         "per_s": requests / told["run_wall_s"], "others": others,
     }  # fmt: skip
 
 
-def foreign() -> float:
-    """Return the CPU seconds that the machine has spent in all, less the time that nobody used."""
-    user, nice, system, _, _, irq, soft, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
-    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+def used(process: int | None = None) -> float:
+    """Return the CPU seconds that the machine, or one process, has used by now."""
+    if process is None:
+        user, nice, system, _, _, irq, soft = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:8])
+        return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+    user, system = map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(rounds: int) -> Figures:
-    """Measure everything, in turns."""
+def measure(rounds: int, ways: list[str]) -> Figures:
+    """Measure these ways under all conditions, in turns."""
     found: Figures = {}
     for latency in dict.fromkeys(step[1] for step in PLAN):
-        steps = [step for step in PLAN if step[1] == latency and (step[0] != "aiohttp" or find_spec("aiohttp"))]
-        with server(latency) as port:
+        steps = [step for step in PLAN if step[1] == latency and step[0] in ways]
+        with server(latency) as at:
             for number in range(rounds):
                 for way, _, flying, requests, most, options in steps:
                     if number >= most or (options.get("uvloop") and not find_spec("uvloop")):
                         continue
-                    told = one_run(way, port, flying, requests, options)
+                    told = one_run(way, at, flying, requests, options)
                     named = " ".join([way, *(name for name, on in options.items() if on)])
                     found.setdefault((named, latency, flying, requests), []).append(told)
                     print(f"\r{named}, {flying} in flight, {latency:g} s{'':20}", end="", file=sys.stderr)
@@ -125,34 +130,53 @@ def table(found: Figures) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what a request costs the whole generator.")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured, at most")
-    options = parser.parse_args()
-    began, load = time.time(), os.getloadavg()[0]
-    found = measure(options.rounds)
-    others = [run["others"] for runs in found.values() for run in runs]
+def beside(name: str) -> str:
+    """Run another benchmark of this folder, if it is there, and return what it says."""
+    if not (file := ROOT / "benchmarks" / name).exists():
+        return ""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": path})
+    return done.stdout
+
+
+def known() -> dict[str, str]:
+    """Return the versions of all that takes part, and say what is not installed."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             print(f"not installed, so not measured: {name}")
+    return versions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what a request costs the whole generator.")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured, at most")
+    every = [way for way in dict.fromkeys(step[0] for step in PLAN) if way != "aiohttp" or find_spec("aiohttp")]
+    parser.add_argument("--ways", nargs="+", choices=every, default=every, help="what is measured")
+    options = parser.parse_args()
+    began, load = time.time(), os.getloadavg()[0]
+    found = measure(options.rounds, options.ways)
+    others = [run["others"] for runs in found.values() for run in runs]
     machine = {"cores": os.cpu_count(), "kind": platform.machine(), "system": platform.release(),
                "load_before": load, "load_after": os.getloadavg()[0],
                "cores_used_by_others": [round(pick(others), 2) for pick in (min, median, max)]}  # fmt: skip
-    goals = judged(found)
-    print(table(found))
-    print()
+    versions, goals = known(), judged(found)
+    print(f"{table(found)}\n")
     for goal in goals:
-        print(f"{goal['goal']:4}{'met ' if goal['met'] else 'NOT MET':8}{goal['figure']:>9.2f}  {goal['sentence']}")
+        print(f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:7.2f}  {goal['sentence']}")
+    said = {name: beside(name) for name in ("pieces.py", "journal.py")}
+    print("".join(f"\n{text}" for text in said.values() if text))
     day = time.strftime("%Y-%m-%d")
-    print(f"\n{day}, {time.time() - began:.0f} s; {', '.join(' '.join(pair) for pair in versions.items())}")
-    print(f"{json.dumps(machine)}\n{len(GOALS)} goals; the server and the client's own core are not among the others")
+    print(f"{day}, {time.time() - began:.0f} s; {', '.join(' '.join(pair) for pair in versions.items())}")
+    print(f"{json.dumps(machine)}")
     RESULTS.mkdir(exist_ok=True)
+    figures = [dict(zip(("way", "latency_s", "in_flight", "requests"), key, strict=True)) | {"runs": runs}
+               for key, runs in found.items()]  # fmt: skip
     document = {"benchmark": "generator", "day": day, "versions": versions, "machine": machine, "goals": goals,
-                "figures": [dict(zip(("way", "latency_s", "in_flight", "requests"), key, strict=True)) | {"runs": runs}
-                            for key, runs in found.items()]}  # fmt: skip
+                "figures": figures} | {name: text.splitlines()[-1] for name, text in said.items() if text}  # fmt: skip
     (RESULTS / f"generator-{day}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

@@ -49,6 +49,13 @@ async def bare(wanted: Wanted, told: dict[str, Any]) -> list[float]:
         return await bare(wanted.port, wanted.flying, wanted.requests)
 
 
+async def lane(wanted: Wanted, told: dict[str, Any]) -> list[float]:
+    from bare import over_the_lane
+
+    with clocked(told):
+        return await over_the_lane(wanted.port, wanted.flying, wanted.requests)
+
+
 async def by_hand(wanted: Wanted, told: dict[str, Any]) -> list[float]:
     from by_hand import by_hand
 
@@ -126,7 +133,8 @@ def clocked(told: dict[str, Any]) -> Iterator[None]:
 
 
 WAYS: dict[str, Callable[[Wanted, dict[str, Any]], Awaitable[list[float]]]] = {
-    "bare": bare, "generator": generator, "lean": lean, "mounted": mounted, "stock": stock, "aiohttp": by_hand,
+    "bare": bare, "lane": lane, "generator": generator, "lean": lean, "mounted": mounted, "stock": stock,
+    "aiohttp": by_hand,
 }  # fmt: skip
 
 
@@ -144,7 +152,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     told: dict[str, Any] = {}
     os.environ["EVOSELFCODE_UVLOOP"] = str(int(wanted.uvloop))
-    if wanted.way in ("bare", "aiohttp"):
+    if wanted.way in ("bare", "lane", "aiohttp"):
         with asyncio.Runner(loop_factory=uvloop() if wanted.uvloop else None) as runner:
             took = sorted(runner.run(WAYS[wanted.way](wanted, told)))
     else:

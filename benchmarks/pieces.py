@@ -90,7 +90,7 @@ def measure(*, logprobs: bool) -> dict[str, float]:
         number = iter(range(100))
 
         def journal() -> Iterable[None]:
-            kept = Journal(Path(folder) / f"{next(number)}.jsonl")
+            kept = Journal(Path(folder) / str(next(number)))
             for entry in entries:
                 yield kept.append(entry)
                 if kept.due(0.0):
@@ -98,7 +98,7 @@ def measure(*, logprobs: bool) -> dict[str, float]:
             kept.close(0.0)
 
         told["journal: encode, checksum, write, sync"] = timed(journal)
-        told["read the journal"] = timed(lambda: read_entries(Path(folder) / "0.jsonl"))
+        told["read the journal"] = timed(lambda: read_entries(Path(folder) / "0"))
     told["views"] = timed(lambda: chain.from_iterable(NAMES.views(config, entries).values()))
     return told
 

@@ -95,7 +95,7 @@ def written(folder: str) -> float:
 async def reached(over: str, *, new: bool) -> AsyncIterator[tuple[str, Any]]:
     """Give an address and what carries calls to it; ``None`` is the direct lane."""
     if over == "loopback":
-        with server(0.0) as port:
+        with server(0.0) as (port, _):
             yield f"http://127.0.0.1:{port}", None
     else:
         yield "http://fake", Fake(new=new)

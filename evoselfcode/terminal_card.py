@@ -38,7 +38,7 @@ def card(summary: Summary, remarks: Sequence[str] = ()) -> None:
     if summary.files:  # else what was drawn is filtered first, and shown then
         console.print(_funnel(summary.meter))
     for line in (*_totals(summary), *remarks):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
     for name, rows in summary.files.items():
         path = summary.folder / name
         console.print(Text(f"{path}  {rows:,} rows"), soft_wrap=True)
@@ -94,7 +94,7 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"{arm} ended early: {why}"
     for why in dict.fromkeys(summary.left_out.values()):
         arms = ", ".join(arm for arm, told in summary.left_out.items() if told == why)
-        yield printable(f"left out: {arms}: {why}")
+        yield f"left out: {arms}: {why}"
     if meter.dead:
         yield f"given up: {meter.dead:,} requests; why is in {summary.folder / 'journal'}"
     if meter.failures:

@@ -29,6 +29,7 @@ from evoselfcode.datagen.scoring.numbers import SCORES, UNKNOWN, ScoreRow
 from evoselfcode.datagen.scoring.rating import RATING_REASONS
 from evoselfcode.datagen.scoring.rating_files import RatingRow, ReplyRow
 from evoselfcode.datagen.scoring.score import SCORE_REASONS
+from evoselfcode.engine.endpoints import EventKind
 from evoselfcode.records import FailureKind, Fim, Request, Sampling
 from evoselfcode.spans import Span
 from evoselfcode.storage import Draw, Entry, Manifest
@@ -186,3 +187,8 @@ def test_pipeline_page_shows_the_body_that_is_sent() -> None:
     dialect = Dialect(server="vllm", model="Qwen2.5-Coder-32B", fim="sentinel", family=family.name)
     call = messages.call(Request(key="", prompt=prompt, sampling=sampling), dialect, endpoint("http://pod:8000"))
     assert orjson.loads(shown[1]) == orjson.loads(call.body)
+
+
+def test_every_kind_of_event_is_told() -> None:
+    """Sabotage: take ``paused`` out of docs/reference/files.md."""
+    assert sorted(row[0].strip("`") for row in rows("files", "events")) == sorted(get_args(EventKind))

@@ -193,6 +193,8 @@ async def test_a_stop_wakes_those_who_wait_for_an_endpoint_at_once() -> None:
     server = Server(lambda now: now >= 50.0)
     stop, loop = Stop(), asyncio.get_running_loop()
     loop.call_at(loop.time() + 100.0, stop.set)
-    async for _ in outcomes(requests(500), fleet_of(server), finish=as_it_is, stop=stop):
+    events: list[Event] = []
+    async for _ in outcomes(requests(500), fleet_of(server, events=events), finish=as_it_is, stop=stop):
         pass
     assert server.now == pytest.approx(100.0, abs=0.1)
+    assert (events[-1].kind, events[-1].reason) == ("stop", "no new attempt starts; 0 in flight may end")

@@ -111,6 +111,15 @@ async def test_no_growth_without_use(numbers: bool) -> None:
 
 @pytest.mark.parametrize("numbers", [True, False])
 @in_virtual_time
+async def test_who_waits_for_the_rate_uses_no_slot(numbers: bool) -> None:
+    """C5. Sabotage: count what is ``held`` as in flight: the limit goes to 256 and 4,096 at one start in 5 s."""
+    found = await ran(ToyEndpoint(Toy(64), numbers=numbers), 3600.0, requests_per_second=0.2)
+    assert found.limits == []
+    assert found.ok > 700
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+@in_virtual_time
 async def test_recovery_does_not_bring_the_server_down_again(numbers: bool) -> None:
     """C7. Down from 600 to 900 s; above 64 in its first 20 s it would break. Sabotage: return with the old limit."""
     endpoint = ToyEndpoint(Toy(256), numbers=numbers, away=(600.0, 900.0), fragile=64)

@@ -130,7 +130,7 @@ async def test_killed_and_restarted_in_the_middle_no_row_is_lost_and_none_asked_
                 self.killed = True
                 llama.kill()
             refused = sum(kind == "connect" for _, kind in self.failed)
-            if self.killed and not self.restarted and refused >= 9:
+            if self.killed and not self.restarted and refused >= 3:
                 self.restarted = True
                 llama.start()
 
@@ -179,7 +179,10 @@ class Idle:
 
     def wait(self) -> None:
         """Wait until the server closes it, 5 seconds after the request: its end is there to be read."""
-        readable, _, _ = select.select([self._socket], [], [], 10)
+        try:
+            readable, _, _ = select.select([self._socket], [], [], 10)
+        except OSError:
+            return  # the tests before took longer than that: it was read, and the socket closed
         assert readable
 
     def close(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import anyio
@@ -59,3 +61,31 @@ def test_it_need_not_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert loops.loop_factory() is None
     assert issubclass(loops.run(which), asyncio.BaseEventLoop)
+
+
+@pytest.fixture
+def odd() -> Iterator[tuple[int, int, int]]:
+    """Set thresholds that nobody else sets."""
+    before = gc.get_threshold()
+    gc.set_threshold(701, 11, 12)
+    yield gc.get_threshold()
+    gc.set_threshold(*before)
+
+
+def test_garbage_is_looked_for_seldom_while_a_run_lasts(
+    odd: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sabotage: leave the thresholds as they are, or do not put them back after an error."""
+    monkeypatch.setenv(loops.SWITCH, "0")
+
+    async def thresholds() -> tuple[int, int, int]:
+        return gc.get_threshold()
+
+    async def fail() -> None:
+        raise ValueError
+
+    assert loops.run(thresholds) == loops.COLLECT
+    with pytest.raises(ValueError, match=r"^$"):
+        loops.run(fail)
+    assert gc.get_threshold() == odd
+    assert gc.get_freeze_count() == 0

@@ -19,13 +19,17 @@ from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError, UsageError
 from evoselfcode.storage import has_rows, read_manifest
 
+REPEATING = {"num_requests": 10, "temperature": 0.3, "top_p": 0.9}
+"""Settings with which many draws repeat a name."""
+
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7, 20])
 async def test_merged_shards_are_the_files_of_one_run(tmp_path: Path, of: int) -> None:
     """K4: union = plan, sums match, views byte for byte. Sabotage: leave ``_judged_again`` out."""
-    whole = await run(Embedded(), config(tmp_path / "whole", num_requests=10))
-    await run_shards(tmp_path, of, num_requests=10)
+    whole = await run(Embedded(), config(tmp_path / "whole", **REPEATING))
+    await run_shards(tmp_path, of, **REPEATING)
     made = merged(tmp_path)
+    assert whole.meter.reasons["FIM", "duplicate"] > 10
     assert shown(tmp_path) == shown(tmp_path / "whole")
     assert len({entry.key for entry in entries(tmp_path)}) == len(entries(tmp_path)) == 20
     assert made.summary.meter.kept == whole.meter.kept
@@ -50,8 +54,8 @@ async def test_a_merged_run_asks_nothing_more_and_is_read_by_other_commands(tmp_
 
 async def test_the_order_of_shards_and_of_answers_changes_nothing(tmp_path: Path) -> None:
     """Sabotage: merge the journals one behind the other."""
-    await run_shards(tmp_path / "one", 4, order=[0, 1, 2, 3])
-    await run_shards(tmp_path / "other", 4, order=[3, 1, 0, 2])
+    await run_shards(tmp_path / "one", 4, order=[0, 1, 2, 3], **REPEATING)
+    await run_shards(tmp_path / "other", 4, order=[3, 1, 0, 2], **REPEATING)
     for index in range(4):  # the network brought them in another order
         shard = tmp_path / "other" / "names" / f"shard-{index}-of-4"
         rewrite(shard, reversed(lines(shard)))

@@ -1,4 +1,4 @@
-"""Before a run says that it is done: O6."""
+"""How a run ends: before it says that it is done, it is counted anew (O6); one that is stopped has little time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from embedded import Embedded
-from test_run import config, entries, run
+from test_run import FILES, config, entries, run
 
 from evoselfcode.datagen.pipeline.committing import Committing
 from evoselfcode.datagen.pipeline.run import _Run
-from evoselfcode.engine import Meter
-from evoselfcode.errors import RowsUnaccounted
+from evoselfcode.engine import Meter, Stop
+from evoselfcode.errors import Interrupted, RowsUnaccounted
 from evoselfcode.storage import Entry, read_manifest
 
 
@@ -76,3 +76,21 @@ async def test_an_arm_that_ended_early_has_no_gap(tmp_path: Path) -> None:
     summary = await run(Embedded(), config(tmp_path, num_requests=60, **rules))
     assert summary.saturated
     assert summary.meter.settled < 120
+
+
+async def test_a_large_run_that_is_stopped_leaves_its_views_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod has seconds to end, and they are for the commit. Sabotage: write them whatever the run's size."""
+    monkeypatch.setattr("evoselfcode.datagen.pipeline.run.MOST_AT_A_STOP", 3)
+    stop = Stop()
+
+    def after_eight(number: int, body: dict[str, Any]) -> None:
+        if number == 8:
+            stop.set()
+
+    with pytest.raises(Interrupted):
+        await run(Embedded(after_eight), config(tmp_path, num_requests=20), stop=stop)
+    assert not any((tmp_path / "names" / name).exists() for name in FILES)
+    await run(Embedded(), config(tmp_path, num_requests=20))
+    assert all((tmp_path / "names" / name).exists() for name in FILES)

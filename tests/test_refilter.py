@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import journal_lines
 import pytest
 from embedded import Embedded
-from test_run import FILES, config, entries, run, shown
+from test_run import FILES, config, entries, rows, run, shown
 
 from evoselfcode.datagen.pipeline.refiltering import refilter
 from evoselfcode.errors import RunMismatch, UsageError
@@ -23,19 +24,21 @@ OTHER: dict[str, Any] = {"weaklist": ["count", "get_index", "max_subarray"], "nu
 def other(folder: Path, **namegen: Any) -> Any:
     """Return a configuration with other filters."""
     settings = config(folder, **OTHER | namegen).to_public()
-    settings["filters"]["name_regex"] = "^[a-z_]{4,}$"
+    settings["filters"]["name_regex"] = "^[a-z_]{4,14}$"
     settings["api"].pop("api_key")
     return type(config(folder)).from_mapping(settings)
 
 
 async def test_a_run_that_is_judged_again_is_one_that_had_these_filters_from_the_beginning(tmp_path: Path) -> None:
     """Sabotages: judge both arms by one judge; leave the fingerprint as it was; count no draw."""
-    settled = {"api": {"concurrency": 1}}
+    settled: dict[str, Any] = {"api": {"concurrency": 1}, "temperature": 0.3}
     await run(Embedded(), other(tmp_path / "fresh", **settled))
     await run(Embedded(), config(tmp_path / "judged", num_requests=12, **settled))
     before = shown(tmp_path / "judged")
-    made = refilter(tmp_path / "judged" / "names", other(tmp_path / "judged"))
+    made = refilter(tmp_path / "judged" / "names", other(tmp_path / "judged", **settled))
     assert shown(tmp_path / "judged") == shown(tmp_path / "fresh") != before
+    by_arm = [{row["func_name"] for row in rows(tmp_path / "judged", name)} for name in FILES[:2]]
+    assert by_arm[0] & by_arm[1]
     assert made.changed > 0
     assert made.draws == 96
     assert made.files == {name: text.count(b"\n") for name, text in shown(tmp_path / "judged").items()}
@@ -48,11 +51,11 @@ async def test_a_run_that_is_judged_again_is_one_that_had_these_filters_from_the
         entry.key: entry.draws for entry in entries(tmp_path / "fresh")
     }
     server = Embedded()
-    summary = await run(server, other(tmp_path / "judged", num_requests=14))
+    summary = await run(server, other(tmp_path / "judged", num_requests=14, **settled))
     assert len(server.bodies) == 4
     assert summary.meter.settled == 28
     with pytest.raises(RunMismatch, match=r"namegen\.weaklist"):
-        await run(server, config(tmp_path / "judged", num_requests=12))
+        await run(server, config(tmp_path / "judged", num_requests=12, **settled))
 
 
 async def test_what_a_prompt_had_begun_belongs_to_the_name(tmp_path: Path) -> None:
@@ -105,16 +108,19 @@ async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D18, at more than 100 points. Sabotages: remove the old files first; let files count when they are there."""
-    await run(Embedded(), config(tmp_path / "run"))
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)  # nobody cuts the power here
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr("evoselfcode.storage.journal.COMMIT_ROWS", 1)
     monkeypatch.setattr("evoselfcode.storage.journal.SEGMENT_ROWS", 2)
+    await run(Embedded(), config(tmp_path / "run", api={"concurrency": 1}))
+    assert len(journal_lines.segments(tmp_path / "run" / "names")) > 1
     old = {entry.key: entry.draws for entry in entries(tmp_path / "run")}
     shutil.copytree(tmp_path / "run", tmp_path / "judged")
     refilter(tmp_path / "judged" / "names", other(tmp_path))
     new = {entry.key: entry.draws for entry in entries(tmp_path / "judged")}
     assert old.keys() == new.keys()
     assert old != new
-    came, calls = set(), 0
+    came, calls, wanted = set(), 0, other(tmp_path)
 
     def wrapped(real: Any) -> Any:
         def call(*arguments: Any) -> Any:
@@ -133,7 +139,7 @@ async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
         shutil.copytree(tmp_path / "run", folder)
         calls = 0
         try:
-            refilter(folder / "names", other(folder))
+            refilter(folder / "names", wanted)
         except Cut:
             ended = False
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import pytest
@@ -67,19 +68,27 @@ async def test_of_a_name_that_cannot_be_resolved_the_last_addresses_stand() -> N
     assert "new cannot be resolved" in places.trouble
     names.known.clear()
     assert await places.now() == before == (Place("http://pods:8000", "10.0.0.1"), Place("http://new:8000"))
+    names.known["pods"] = []
+    assert await places.now() == before
     names.known |= {"pods": ["10.0.0.1"], "new": ["10.0.0.2"]}
     assert [place.at for place in await places.now()] == ["10.0.0.1", "10.0.0.2"]
     assert places.trouble == ""
 
 
 async def test_a_system_that_lists_both_families_names_each_server_once() -> None:
-    """Sabotage: take both families: each pod is two replicas, with two limits."""
+    """By version 4, which servers listen to. Sabotages: take both: each pod is two replicas; take the first family."""
 
     def look_up(host: str, port: int, **options: int) -> list[Found]:
-        found: list[Found] = [(10, 1, 6, "", (f"fd00::{number}", port, 0, 0)) for number in (1, 2, 2)]
-        return [*found, (10, 1, 6, "", ("fe80::1", port, 0, 3)), (2, 1, 6, "", ("10.0.0.1", port))]
+        six: list[Found] = [(socket.AF_INET6, 1, 6, "", (f"fd00::{number}", port, 0, 0)) for number in (1, 2, 2)]
+        six.append((socket.AF_INET6, 1, 6, "", ("fe80::1", port, 0, 3)))
+        return six if host == "six" else [*six, (socket.AF_INET, 1, 6, "", ("10.0.0.1", port))]
 
-    assert await addresses_of("pods", 8000, look_up=look_up) == ("fd00::1", "fd00::2", "fe80::1%3")
+    assert await addresses_of("pods", 8000, look_up=look_up) == ("10.0.0.1",)
+    assert await addresses_of("six", 8000, look_up=look_up) == ("fd00::1", "fd00::2", "fe80::1%3")
+
+
+async def test_the_systems_own_answer_is_read() -> None:
+    assert await addresses_of("127.0.0.1", 8000) == ("127.0.0.1",)
 
 
 def test_replicas_cannot_be_told_apart_by_what_finds_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:

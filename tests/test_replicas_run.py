@@ -114,6 +114,19 @@ def test_the_doctor_says_who_serves_the_model(tmp_path: Path) -> None:
     assert f"{AWAY} does not serve requests now (connect" in done.stdout
 
 
+def test_the_doctor_follows_a_name_to_its_addresses(tmp_path: Path) -> None:
+    """By the system's own resolver. Sabotage: do not hand ``api.headless`` on to the client."""
+    with serving(vllm()) as there:
+        url = there.replace("127.0.0.1", "localhost")
+        at = ("--set", f"api.base_url={url}", "--set", "api.headless=true", "--set", f"model={MODEL}")
+        path = tmp_path / "run.yaml"
+        path.write_text("{}\n")
+        done = CliRunner().invoke(main, ["doctor", "--config", str(path), *at], env={"COLUMNS": "300"})
+    assert done.exit_code == 0, done.output
+    assert f"1 of 1 serve it: {there.removesuffix('/v1')}" in done.stdout
+    assert "hint: the name has one address" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("there", "key"),
     [

@@ -16,7 +16,7 @@ from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.summary import Summary
 from evoselfcode.engine import Stop
-from evoselfcode.errors import EndpointDown, EndpointRefused, Interrupted, RunMismatch
+from evoselfcode.errors import EndpointRefused, Interrupted, RunMismatch
 from evoselfcode.storage import Damage, Entry, read_entries, read_manifest
 
 FILES = ("fim_raw.jsonl", "l2r_raw.jsonl", "combined_raw.jsonl")
@@ -226,22 +226,6 @@ async def test_failed_attempts_are_counted_while_they_happen(tmp_path: Path) -> 
     )
     assert summary.meter.failures == {"rate_limited": 4}
     assert {"rate_limited": 4} in seen
-
-
-async def test_an_endpoint_that_goes_away_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
-    def dies(number: int, body: dict[str, Any]) -> httpx.Response | None:
-        if number > 10:
-            raise httpx.ConnectError("Connection refused")
-        return None
-
-    with pytest.raises(EndpointDown, match="Connection refused"):
-        await run(Embedded(dies), config(tmp_path, api={"outage_limit": 0.0}))
-    settled = entries(tmp_path)
-    assert settled
-    assert not [entry for entry in settled if entry.failure]
-    await run(Embedded(), config(tmp_path))
-    await run(Embedded(), config(tmp_path / "whole"))
-    assert shown(tmp_path) == shown(tmp_path / "whole")
 
 
 async def test_a_server_without_n_gives_the_same_names_as_one_with_it(tmp_path: Path) -> None:

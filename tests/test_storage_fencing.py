@@ -26,6 +26,7 @@ folder = Path(sys.argv[1])
 try:
     with RunFolder(folder):
         journal = Journal(folder)
+        print("writing", flush=True)
         for line in sys.stdin:
             journal.append(entry(line.strip()))
             print(*journal.commit(0.0), flush=True)
@@ -48,6 +49,7 @@ class Writer:
         assert self.process.stdout is not None
         self._in: IO[str] = self.process.stdin
         self._out: IO[str] = self.process.stdout
+        self.began = self.told()
 
     def tell(self, key: str) -> None:
         self._in.write(f"{key}\n")
@@ -94,7 +96,7 @@ def test_a_lock_that_is_held_refuses_the_second_at_once_and_names_the_first(tmp_
     first.tell("00")
     assert first.told() == "00"
     second = Writer(tmp_path)
-    assert f"another run is writing in {tmp_path} (process {first.process.pid})" in second.told()
+    assert f"another run is writing in {tmp_path} (process {first.process.pid})" in second.began
     assert second.end() == RunMismatch.exit_code
     assert first.end() == 0
     assert keys(tmp_path) == ["00"]

@@ -57,6 +57,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def pass_by(self, seconds: float) -> None:
+        """Let time go by while nothing else runs, as a long computation does."""
+        self._jumping.now += seconds
+
     def wait_for_threads(self, threads: anyio.CapacityLimiter) -> None:
         """Let the clock stand still while one of `threads` is borrowed."""
         self._jumping.threads = threads

@@ -86,11 +86,16 @@ class Places:
             host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
             try:
                 with anyio.fail_after(RESOLVING_SECONDS):
-                    self._last[url] = tuple(await self._resolve(host, port))
+                    found = tuple(await self._resolve(host, port))
             except (OSError, ValueError) as error:  # TimeoutError is an OSError
                 self.trouble = f"{host} cannot be resolved: {error or f'no answer within {RESOLVING_SECONDS:g} s'}"
-        found = [Place(url, at) for url in self._urls for at in self._last.get(url, ("",))]
-        return tuple({place.name: place for place in found}.values())
+                continue
+            if found:
+                self._last[url] = found
+            else:
+                self.trouble = f"{host} has no address"
+        places = [Place(url, at) for url in self._urls for at in self._last.get(url, ("",))]
+        return tuple({place.name: place for place in places}.values())
 
 
 def resolver(urls: Sequence[str], http_client: object = None) -> Resolve:

@@ -134,11 +134,14 @@ class Fleet:
         """Wait for a slot, and until `request` may start; ``None`` when the run stops. Cancelled: none is held."""
         starts = self.starts
         while not self._stopped and (member := self.take() or await self._next_free()) is not None:
+            member.held += 1
             try:
                 admitted = starts is None or await starts.admitted(request)
             except BaseException:
                 self.free(member)
                 raise
+            finally:
+                member.held -= 1
             if admitted and not self._stopped and member.in_flight <= member.open:
                 return member
             self.free(member)
@@ -211,6 +214,8 @@ class Fleet:
 
     def stop(self) -> None:
         """Let nobody wait for a slot any more."""
+        if not self._stopped:
+            self.tell("stop", "", f"no new attempt starts; {self._in_flight} in flight may end")
         self._stopped = True
         while self._waiters:
             future = self._waiters.popleft()

@@ -34,7 +34,8 @@ class Member:
 
     Attributes:
         open: Attempts that may be in flight now: its limit, or less while it is not well.
-        in_flight: Attempts that are.
+        in_flight: Attempts that are, and those that have a slot and wait for their start.
+        held: The latter.
         health: Whether it is asked.
         load: The queue's numbers, as it gave them last.
         news: Set when its state changed, for whoever tends it.
@@ -55,7 +56,7 @@ class Member:
         self.health = Health(random)
         self.load: Load | None = None
         self.news = asyncio.Event()
-        self.in_flight = 0
+        self.in_flight = self.held = 0
         self.ok = 0
         self.failures: Counter[str] = Counter()
         self._tell = tell
@@ -126,7 +127,8 @@ class Member:
     def tick(self, load: Load | None, now: float) -> None:
         """Look at what happened since the last tick, and move the limit."""
         self.load = load
-        seen = Seen(load, self.in_flight, self.peak, self._completions, self._tokens, self._seconds)
+        sent, peak = self.in_flight - self.held, self.peak - self.held  # a slot that waits for the rate is not used
+        seen = Seen(load, sent, peak, self._completions, self._tokens, self._seconds)
         self.peak = self.in_flight
         self._completions = self._tokens = 0
         self._seconds = 0.0

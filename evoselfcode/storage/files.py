@@ -46,13 +46,16 @@ _HINTS = {
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder `path` and its parents.
+    """Create the folder `path` and its parents, and make their names durable.
 
     Raises:
         StorageError: It cannot be created.
     """
     with storage_errors(path, "create the folder"):
+        new = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(new):
+            disk.sync_folder(folder.parent)
 
 
 def atomic_write(path: Path, lines: Iterable[bytes]) -> None:

@@ -112,10 +112,12 @@ class Journal:
 
         Raises:
             DiskFull: None is acknowledged; they stay pending, and a commit may succeed when there is space.
-            StorageError: None is acknowledged, and this journal must be opened anew.
+            StorageError: None is acknowledged, and none will be: the next process begins a file of its own.
             RunMismatch: None is acknowledged: another process has taken the folder over.
         """
         acknowledged = self._keys
+        if self._failures > MOST_FAILURES:
+            raise StorageError(f"cannot append to {self._journal}: it failed to sync twice")
         if self._pending:
             data = b"".join(self._pending)
             with storage_errors(self._journal, "append to"):
@@ -153,12 +155,14 @@ class Journal:
         if self._segment.usable and (self._segment.rows >= SEGMENT_ROWS or self._segment.size >= SEGMENT_BYTES):
             self._seal_if_possible()
             self._segment.close()
-        try:
-            self._append(data, rows)
-        except OSError as error:
-            if not self._worth_another(error):
-                raise
-            self._append(data, rows)
+        for last in (False, True):
+            try:
+                self._append(data, rows)
+            except OSError as error:
+                if not self._worth_another(error) or last:
+                    raise
+            else:
+                break
 
     def _append(self, data: bytes, rows: int) -> None:
         if not self._segment.usable:

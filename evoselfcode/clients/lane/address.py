@@ -103,9 +103,10 @@ def _ascii(host: str) -> str:
 async def addresses_of(
     host: str, port: int, *, look_up: Callable[..., Sequence[Found]] = socket.getaddrinfo
 ) -> tuple[str, ...]:
-    """Return every IP address that a name has now, in the family that this system prefers.
+    """Return every IP address that a name has now, those of version 4 if there are any.
 
-    In both families at once, each server would be counted twice. Cancelled: the answer is thrown away.
+    In both families at once, each server would be counted twice; and servers of models listen on ``0.0.0.0``, which is
+    version 4 alone, unless they are told otherwise. Cancelled: the answer is thrown away.
 
     Args:
         host: Name or IP address.
@@ -118,7 +119,8 @@ async def addresses_of(
     """
     ask = partial(look_up, host, port, type=socket.SOCK_STREAM)
     found = await asyncio.get_running_loop().run_in_executor(None, ask)
-    return tuple(dict.fromkeys(_numeric(one) for one in found if one[0] == found[0][0]))
+    family = min((one[0] for one in found), key=lambda family: family != socket.AF_INET, default=0)
+    return tuple(dict.fromkeys(_numeric(one) for one in found if one[0] == family))
 
 
 def _numeric(found: Found) -> str:

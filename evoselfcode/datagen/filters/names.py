@@ -42,7 +42,7 @@ _BEGUN = re.compile(r"(?<![A-Za-z0-9_])def[ \t]+([A-Za-z_][A-Za-z0-9_]*)\Z")
 _KEYWORDS = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 _BUILTINS = frozenset(dir(builtins))
 _VERDICTS = {reason: Verdict(reason) for reason in NAME_REASONS}
-_KEPT = Verdict()
+_KEPT, _DUPLICATE = Verdict(), _VERDICTS["duplicate"]
 
 
 def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
@@ -52,10 +52,18 @@ def parse_name(request: Request, index: int, choice: Choice) -> Candidate:
     that adds nothing gives none.
     """
     begun, text = begun_name(request.before), choice.text
-    if not begun and text.isidentifier() and text.isascii():  # most are: a name and nothing else
-        return Candidate.of(request, index, choice, text)
-    found = _GOES_ON.match(text) if begun else _IDENTIFIER.match(text.lstrip())
-    return Candidate.of(request, index, choice, begun + found[0] if found else "", begun if found else "")
+    if begun or not text.isidentifier() or not text.isascii():  # most texts are a name and nothing else
+        found = _GOES_ON.match(text) if begun else _IDENTIFIER.match(text.lstrip())
+        return Candidate.of(request, index, choice, begun + found[0] if found else "", begun if found else "")
+    return Candidate(
+        arm=request.arm,
+        number=request.number,
+        index=index,
+        text=text,
+        raw_text=text,
+        finish_reason=choice.finish_reason,
+        logprob=choice.logprob if choice.logprobs else None,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -100,8 +108,12 @@ class NameJudge:
             if reason is not None:
                 return _VERDICTS[reason]
         if text in self._seen:  # kept before, so nothing else objects
-            return _VERDICTS["duplicate"]
-        reason = self._objection_to_name(text)
+            return _DUPLICATE
+        if len(text) > LONGEST or not self._matches(text):
+            return _VERDICTS["regex"]
+        if text[0] == "_" and text.startswith("__") and text.endswith("__"):
+            return _VERDICTS["dunder"]
+        reason = "test" if text.startswith("test_") else self._listed.get(text)
         if reason is not None:
             return _VERDICTS[reason]
         self._seen.add(text)
@@ -110,13 +122,6 @@ class NameJudge:
     def remember(self, text: str) -> None:
         """Count `text` as kept, so that it is a duplicate from now on."""
         self._seen.add(text)
-
-    def _objection_to_name(self, name: str) -> str | None:
-        if len(name) > LONGEST or not self._matches(name):
-            return "regex"
-        if name[0] == "_" and name.startswith("__") and name.endswith("__"):
-            return "dunder"
-        return "test" if name.startswith("test_") else self._listed.get(name)
 
 
 def _objection_to_text(candidate: Candidate) -> str | None:

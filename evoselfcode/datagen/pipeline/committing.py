@@ -109,7 +109,7 @@ class Committing:
                     )  # fmt: skip
             else:
                 self._commits.add(anyio.current_time() - now - waited, time())
-                self._acknowledged(keys)
+                self._tell(keys)
                 break
             self._patience.waiting()
             await self._patience.stop.wait(AGAIN)
@@ -127,4 +127,8 @@ class Committing:
         Cancelled: it is brought to its end.
         """
         now = anyio.current_time()
-        self._acknowledged(await finished(anyio.to_thread.run_sync(self._journal.close, now)))
+        self._tell(await finished(anyio.to_thread.run_sync(self._journal.close, now)))
+
+    def _tell(self, keys: list[str]) -> None:
+        if keys:
+            self._acknowledged(keys)

@@ -146,6 +146,7 @@ class _Names:
             while places:  # one of the two at a time: there may be millions
                 name, place = places.popitem()
                 self._names[place] = name
+            places.clear()  # which gives its memory back; to be empty is not enough
         arms, names, raw = self._arms, self._names, self._raw
         for place in sorted(names):
             arm = arms[place >> _SEED_BITS & _LAST_ARM]

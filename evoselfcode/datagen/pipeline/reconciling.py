@@ -45,8 +45,8 @@ async def reconcile(
 
     Cancelled: nothing was changed.
     """
-    written, wanted = await _sum_of_keys(entries()), await _sum_of_keys(plan())
-    if written != wanted:
+    counted = Meter()
+    if await _count(entries(), counted) != await _sum_of_keys(plan()):
         missing = await _missing(plan(), await _settled(entries()), ended)
         if missing:
             named = ", ".join(missing[:MOST_NAMED]) + (", …" if len(missing) > MOST_NAMED else "")
@@ -55,7 +55,6 @@ async def reconcile(
                 hint="this is a bug or a damaged disk; nothing that is in the journal is lost, and the same command "
                 "asks for the rest",
             )
-    counted = await _count_all(entries())
     told, found = summary.meter.counts(), counted.counts()
     differing = [name for name in sorted({*told, *found} - {"planned"}) if told.get(name, 0) != found.get(name, 0)]
     if differing:
@@ -66,14 +65,26 @@ async def reconcile(
         )
 
 
-async def _sum_of_keys(items: Iterable[Request | Entry | Damage | None]) -> tuple[int, int]:
+async def _count(entries: Iterable[Entry | Damage | None], meter: Meter) -> tuple[int, int]:
+    """Count what the entries came to; return how many keys there are and their sum."""
+    count = total = 0
+    for some in stretches(entries):
+        await anyio.lowlevel.checkpoint()
+        for entry in some:
+            if isinstance(entry, Entry):
+                count += 1
+                total += hash(entry.key)
+                count_entry(meter, entry, resumed=True)
+    return count, total
+
+
+async def _sum_of_keys(plan: Iterable[Request]) -> tuple[int, int]:
     """Return how many keys there are and their sum: two lists of which one lacks a key, or has it twice, differ."""
     count = total = 0
-    for some in stretches(items):
+    for some in stretches(plan):
         await anyio.lowlevel.checkpoint()
-        keys = [item.key for item in some if isinstance(item, Entry | Request)]
-        count += len(keys)
-        total += sum(map(hash, keys))
+        count += len(some)
+        total += sum(hash(request.key) for request in some)
     return count, total
 
 
@@ -93,16 +104,6 @@ async def _missing(plan: Iterable[Request], settled: Settled, ended: Callable[[s
         await anyio.lowlevel.checkpoint()
         missing += [it.key for it in requests if it.key not in settled and not ended(it.arm)]
     return missing
-
-
-async def _count_all(entries: Iterable[Entry | Damage | None]) -> Meter:
-    meter = Meter()
-    for some in stretches(entries):
-        await anyio.lowlevel.checkpoint()
-        for entry in some:
-            if isinstance(entry, Entry):
-                count_entry(meter, entry, resumed=True)
-    return meter
 
 
 def count_entry(meter: Meter, entry: Entry, *, resumed: bool) -> None:

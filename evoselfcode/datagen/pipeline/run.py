@@ -33,7 +33,7 @@ from evoselfcode.datagen.pipeline.sharding import WHOLE, Shard, folder_of
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
-from evoselfcode.datagen.pipeline.viewing import write_views
+from evoselfcode.datagen.pipeline.viewing import MOST_AT_A_STOP, write_views
 from evoselfcode.engine import Meter, Stop
 from evoselfcode.errors import Interrupted, RunMismatch
 from evoselfcode.finishing import finished
@@ -77,7 +77,7 @@ async def run_stage(
         EndpointError: The endpoint is down, or refuses every request.
         StorageError: A file cannot be read or written.
 
-    Cancelled: what was judged is committed, the views show it, and the manifest says ``stopped``.
+    Cancelled: what was judged is committed, the views show it unless it is much, and the manifest says ``stopped``.
     """
     stage = replace(stage, shard=shard)
     chosen = chosen_arms(stage.arms(config), arms)
@@ -286,8 +286,9 @@ class _Run:
         """Rebuild the views from the journal and write the manifest; a run that asked nothing writes nothing."""
         if not self._summary.findings.requests and not has_rows(self._folder.path):
             return
-        write = partial(write_views, self._stage, self._config, self._folder.path, self._entries())
-        self._summary.files = await anyio.to_thread.run_sync(write)
+        if state == "complete" or self._summary.meter.settled <= MOST_AT_A_STOP:
+            write = partial(write_views, self._stage, self._config, self._folder.path, self._entries())
+            self._summary.files = await anyio.to_thread.run_sync(write)
         self._summary.seconds = anyio.current_time() - began
         if self._summary.findings.requests:
             self._write_manifest(state)

@@ -90,7 +90,8 @@ class OneByOne:
         return [self._judge(candidate) for candidate in candidates]
 
     async def aclose(self) -> None:
-        """Hold nothing."""
+        """Let go of what the judge remembers: a million names, perhaps, and the views are still to be made."""
+        del self._judge, self.remember
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,10 @@ from evoselfcode.config import RunConfig
 from evoselfcode.datagen.pipeline.stage import Stage
 from evoselfcode.storage import Damage, Entry, write_document, write_rows
 
+MOST_AT_A_STOP = 100_000
+"""Requests of a run up to which its views are written when it is stopped: seconds, of a grace of 30. What is larger has
+them when it is complete; nothing but its journal is needed to go on."""
+
 
 def write_views(
     stage: Stage[Any], config: RunConfig, folder: Path, entries: Iterable[Entry | Damage | None]
