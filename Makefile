@@ -38,8 +38,8 @@ slurm:  ## Run configs/slurm/array.sh on a one-node Slurm of its own, with a req
 signals:  ## Stop a real run 100 times, at any time
 	@EVOSELFCODE_SIGNALS=100 scripts/test tests/test_signals.py
 
-sim:  ## Play 10,000 simulated runs (half an hour); SEEDS=17 tells all that happens in one, SEEDS=0-99 plays some
-	@scripts/sim $(SEEDS)
+sim:  ## Play 10,000 simulated runs (half an hour)
+	@scripts/sim
 
 reference:  ## Write the generated pages of docs/reference anew
 	@scripts/install run

@@ -24,7 +24,7 @@ def test_no_seed_breaks_a_promise(tmp_path: Path, first: int) -> None:
     broken = {}
     for seed in range(first, first + AT_ONCE):
         if told := play(scenario(seed), tmp_path / str(seed)).broken:
-            broken[f"make sim SEEDS={seed}"] = told
+            broken[f"scripts/sim {seed}"] = told
     assert broken == {}
 
 

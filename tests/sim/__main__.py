@@ -52,7 +52,7 @@ def search(seeds: range) -> int:
     took = time.perf_counter() - began
     print(f"{len(seeds)} seeds in {took:.0f} s, {failed} broken")
     if failed:
-        print("replay one: make sim SEEDS=17 tells everything that happens in seed 17")
+        print("replay one: scripts/sim 17 tells everything that happens in seed 17")
     return 1 if failed else 0
 
 

@@ -70,7 +70,7 @@ def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, c
     _sums(history, plan, entries)
     _truth(history, plan, entries)
     _views(history, entries, folder, config)
-    _dead(history, entries, config)
+    _dead(history, entries)
     _in_flight(history, config)
     _to_the_dead(history, config)
     _retries(history)
@@ -103,14 +103,18 @@ def _views(history: History, entries: list[Entry], folder: Path, config: RunConf
         if not (folder / name).exists():
             history.broken.append(f"(D13) there is no {name}")
             continue
-        shown = [json.loads(line) for line in (folder / name).read_bytes().splitlines()]
+        try:
+            shown = [json.loads(line) for line in (folder / name).read_bytes().splitlines()]
+        except ValueError as error:
+            history.broken.append(f"(D13) {name} cannot be read: {error}")
+            continue
         if shown != list(rows):
             history.broken.append(f"(D13) {name} is not what the journal says")
         if len({(row["source"], row["func_name"]) for row in shown}) != len(shown):
             history.broken.append(f"(D13) {name} has a row twice")
 
 
-def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
+def _dead(history: History, entries: list[Entry]) -> None:
     """R2, C6: a row dies of failures that are its own, never of an outage; of as few as a poisonous one needs."""
     tries: dict[str, list[Attempt]] = {}
     for attempt in history.attempts:
@@ -121,8 +125,8 @@ def _dead(history: History, entries: list[Entry], config: RunConfig) -> None:
         history.dead += 1
         made = tries.get(entry.key, [])
         mine = Counter(it.said for it in made if it.life == made[-1].life)
-        # On whom the connection broke each time may be who ends the server: that is given up, too.
-        if mine["lie"] + mine["500"] < POISON and mine["disconnect"] < config.api.max_attempts:
+        # A row on which the connection breaks again and again may be what ends the server: it is given up, too.
+        if mine["lie"] + mine["500"] < POISON and mine["disconnect"] < POISON:
             told = ", ".join(f"{it.said} ({it.why})" for it in made)
             history.broken.append(f"(R2) row {entry.key[:8]} died of what was not its own: {told}")
 
