@@ -129,7 +129,7 @@ async def test_killed_and_restarted_in_the_middle_no_row_is_lost_and_none_asked_
                 self.killed = True
                 llama.kill()
             refused = sum(kind == "connect" for _, kind in self.failed)
-            if self.killed and not self.restarted and refused >= 9:
+            if self.killed and not self.restarted and refused >= 3:
                 self.restarted = True
                 llama.start()
 
