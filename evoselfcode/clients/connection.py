@@ -193,7 +193,7 @@ class Connection:
 PROBE_SECONDS = 30.0
 """Time for one token: a server whose engine hangs answers ``/health`` for ever, and a token never."""
 
-_TOKEN = Request(key="probe", prompt=L2r("def "), sampling=Sampling(max_new_tokens=1, temperature=0.01))
+_TOKEN = Request(key="probe", prompt=L2r("def "), sampling=Sampling(max_new_tokens=1))
 
 
 class Server:
