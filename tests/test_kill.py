@@ -11,14 +11,13 @@ from journal_lines import keys, segments
 from killed_run import CONCURRENCY, NameServer, Run
 
 from evoselfcode.storage import Damage, compact, read_entries, settled_keys
-from evoselfcode.storage.journal import COMMIT_ROWS
 
 KILLS = int(os.environ.get("EVOSELFCODE_KILLS", "30"))
 """``make kill`` takes 300."""
 
 REQUESTS = 10_000
 WORKERS = CONCURRENCY + CONCURRENCY // 2 + 1
-MOST_PAID_AGAIN = CONCURRENCY + WORKERS + COMMIT_ROWS + WORKERS
+MOST_PAID_AGAIN = CONCURRENCY + WORKERS + 256 + WORKERS
 """In flight, settled and not taken yet, and one commit, which the last list that was taken may overshoot."""
 
 
