@@ -79,13 +79,12 @@ class NameServer:
         self._process.wait()
         self._asked.ended()
 
-    def expect(self) -> None:
-        """From now on, :meth:`wait` waits for what is asked next."""
-        self._asked.came.clear()
-
-    def wait(self) -> None:
-        """Wait until something is asked, or nobody will."""
-        self._asked.came.wait(60)
+    def wait_for(self, generations: int, process: subprocess.Popen[bytes]) -> None:
+        """Wait until it was asked for so many generations, or the process that asks has ended."""
+        while self.generations < generations and process.poll() is None:
+            self._asked.came.clear()
+            if self.generations < generations:
+                self._asked.came.wait(1.0)
 
     @property
     def generations(self) -> int:
