@@ -79,6 +79,14 @@ class NameServer:
         self._process.wait()
         self._asked.ended()
 
+    def expect(self) -> None:
+        """From now on, :meth:`wait` waits for what is asked next."""
+        self._asked.came.clear()
+
+    def wait(self) -> None:
+        """Wait until something is asked, or nobody will."""
+        self._asked.came.wait(60)
+
     @property
     def generations(self) -> int:
         """Requests that it was asked so far, which somebody pays for."""
@@ -104,8 +112,12 @@ class Run:
         self._told, self._said = Counted(self.process.stdout), Counted(self.process.stderr)
 
     def wait_for_news(self, seconds: float) -> bool:
-        """Wait until a key is acknowledged or the process has ended; return whether it has ended."""
+        """Wait until a key is acknowledged, and then so long; return whether the process has ended."""
         self._told.came.wait()
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; return whether the process has ended."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
