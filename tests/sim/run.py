@@ -97,17 +97,22 @@ class Played:
             self._arm()
             deaths = iter(self.scenario.deaths)
             pause = self.scenario.restart
-            while not self._live(next(deaths, None)):
+            while not self._live(next(deaths, None)) and not self.history.broken:
                 self.loop.pass_time(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            asked = len(self.history.attempts)
-            self._live(None)
-            if len(self.history.attempts) > asked:
-                self.history.broken.append("a finished run was run again and asked something")
-        after_the_end(self.history, self.plan, self.folder, self.config)
+            if not self.history.broken:
+                self._again()
         self.history.broken += self.loop.complaints
         self.loop.close()
         return self.history
+
+    def _again(self) -> None:
+        """Run what is finished once more, and look at what it all came to."""
+        asked = len(self.history.attempts)
+        self._live(None)
+        if len(self.history.attempts) > asked:
+            self.history.broken.append("a finished run was run again and asked something")
+        after_the_end(self.history, self.plan, self.folder, self.config)
 
     def _arm(self) -> None:
         """Let everything loose that happens at a time."""
