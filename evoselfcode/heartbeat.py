@@ -95,7 +95,7 @@ class Heart:
 
     def _write(self, beat: Beat) -> None:
         for path, lines in self._files:
-            if not path.parent.is_dir():  # the run's folder is not there yet
+            if beat.state == "starting" and not path.parent.is_dir():  # the run's folder is not there yet
                 continue
             try:
                 atomic_write(path, lines(beat))

@@ -75,8 +75,8 @@ def run_in_shell(
             say(f"warning: {warning}")
         if part is not None:
             say(f"this is shard {part}")
-    how = {"arms": arms or None, "shard": part, "new_run": new_run, "retry": retry}
-    summary = loops.run(_shown(stage, config, client, quiet, **how))
+        how = {"arms": arms or None, "shard": part, "new_run": new_run, "retry": retry}
+        summary = loops.run(_shown(stage, config, client, quiet, **how))
     with interruptible():
         _tell(summary, then)
 

@@ -79,6 +79,13 @@ class NameServer:
         self._process.wait()
         self._asked.ended()
 
+    def wait_for(self, generations: int, process: subprocess.Popen[bytes]) -> None:
+        """Wait until it was asked for so many generations, or the process that asks has ended."""
+        while self.generations < generations and process.poll() is None:
+            self._asked.came.clear()
+            if self.generations < generations:
+                self._asked.came.wait(1.0)
+
     @property
     def generations(self) -> int:
         """Requests that it was asked so far, which somebody pays for."""
@@ -104,8 +111,12 @@ class Run:
         self._told, self._said = Counted(self.process.stdout), Counted(self.process.stderr)
 
     def wait_for_news(self, seconds: float) -> bool:
-        """Wait until a key is acknowledged or the process has ended; return whether it has ended."""
+        """Wait until a key is acknowledged, and then so long; return whether the process has ended."""
         self._told.came.wait()
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; return whether the process has ended."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -159,3 +159,15 @@ def test_a_trial_that_is_refused_pauses_longer_and_one_that_meets_nobody_parks()
     found.resumed(6.0)
     found.failed(6.0, REFUSED)
     assert (found.state, found.away_since) == ("parked", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "back"),
+    [("bad_request", True), ("auth", True), ("payment", True), ("no_route", False), ("loading", False)],
+)
+def test_a_probe_that_is_refused_shows_that_somebody_is_there(kind: FailureKind, back: bool) -> None:
+    """A wrong key ends the run with its next row, instead of after an hour. Sabotage: wait for a completion."""
+    found = health()
+    found.failed(0.0, REFUSED)
+    assert found.probed(1.0, Failure(kind, "", 499)) is back
+    assert found.state == ("returning" if back else "parked")

@@ -8,6 +8,7 @@ import anyio
 from endpoints import DONE, Scripted, collect, fleet_of, requests
 from virtual_time import in_virtual_time
 
+from evoselfcode.engine.governor import Limits
 from evoselfcode.records import Completion, Failure, FailureKind, Request
 
 ANY = next(requests(1))
@@ -155,3 +156,21 @@ async def test_one_slow_row_holds_up_no_other() -> None:
 
     work = 6400 / 64 * (0.99 + 0.01 * 100.0)
     assert await timed(100.0) <= work / 0.9 + 100.0
+
+
+@in_virtual_time
+async def test_workers_grow_with_the_limit_and_are_no_task_a_request() -> None:
+    """Sabotage: start them once; start a task for each request; leave ``grown`` out of ``_reopened``."""
+    most, tasks = 0, 0
+
+    async def send(request: Request) -> Completion | Failure:
+        nonlocal most, tasks
+        most, tasks = max(most, fleet.statistics().in_flight), max(tasks, len(asyncio.all_tasks()))
+        if request.number == 100:
+            fleet.members[0].share(Limits(fixed=40), asyncio.get_running_loop().time())
+        return await pause(request)
+
+    fleet = fleet_of(Scripted(send), slots=4)
+    assert len(await collect(fleet, 2000)) == 2000
+    assert most == 40
+    assert tasks <= 40 + 40 // 2 + 1 + 10

@@ -14,6 +14,7 @@ import pytest
 from embedded import Embedded
 from test_run import FILES, config, entries, rows, run, shown
 
+from evoselfcode import RunConfig
 from evoselfcode.datagen.pipeline.refiltering import refilter
 from evoselfcode.errors import RunMismatch, UsageError
 from evoselfcode.storage import Entry, disk, generation_of, read_manifest, read_once
@@ -100,6 +101,15 @@ async def test_a_changed_filter_is_refused_with_the_way_to_change_it(tmp_path: P
         await run(Embedded(), config(tmp_path, weaklist=["x"]))
 
 
+async def goes_on_under(settings: RunConfig, others: RunConfig) -> None:
+    """Run with one configuration, which has nothing to ask, and with another, which is refused."""
+    server = Embedded()
+    await run(server, settings)
+    assert not server.bodies
+    with pytest.raises(RunMismatch):
+        await run(server, others)
+
+
 class Cut(BaseException):
     """A process that ends between two calls of the disk."""
 
@@ -107,7 +117,10 @@ class Cut(BaseException):
 async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D18, at more than 100 points. Sabotages: remove the old files first; let files count when they are there."""
+    """D18, at more than 100 points.
+
+    Sabotages: remove the old files first; let files count when they are there; forget by what they were judged.
+    """
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)  # nobody cuts the power here
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr("evoselfcode.storage.journal.COMMIT_ROWS", 1)
@@ -149,14 +162,11 @@ async def test_a_kill_at_any_call_leaves_the_old_verdicts_or_the_new_ones(
         verdicts = {one.key: one.draws for one in found}
         assert len(found) == len(verdicts)
         assert verdicts in (old, new), point
+        first = (verdicts == new) not in came
         came.add(verdicts == new)
-        if point % 40 == 0:  # and it goes on under the settings that its verdicts are of
-            settings = other(folder, num_requests=6) if verdicts == new else config(folder)
-            server = Embedded()
-            await run(server, settings)
-            assert not server.bodies
-            with pytest.raises(RunMismatch):
-                await run(server, config(folder) if verdicts == new else other(folder, num_requests=6))
+        if first or point % 40 == 0:  # and it goes on under the settings that its verdicts are of
+            ways = config(folder), other(folder, num_requests=6)
+            await goes_on_under(*(ways[::-1] if verdicts == new else ways))
         shutil.rmtree(folder)
         if ended:
             break

@@ -41,6 +41,12 @@ def test_an_episode_ends_where_its_endpoint_is_back() -> None:
     ]
 
 
+def test_what_began_twice_is_one_episode() -> None:
+    """Sabotage: leave ``(kind, endpoint) in begun`` out: the first of them never ends."""
+    told = [event(1, "parked"), event(2, "parked"), event(3, "parked", B), event(5, "returned")]
+    assert [(one.at, one.endpoint, one.until) for one in episodes(told)] == [(1, A, 5), (3, B, None)]
+
+
 def test_who_is_away_has_a_limit_of_nothing() -> None:
     """Sabotage: pass over "parked" in ``limits_by_endpoint``."""
     found = limits_by_endpoint(EVENTS_OF_A_DAY)
@@ -92,7 +98,7 @@ def test_events_are_read_as_they_were_written(tmp_path: Path) -> None:
     st.none() | st.integers(0, 4096),
 )))  # fmt: skip
 def test_any_events_are_shown(told: list[dict[str, Any]]) -> None:
-    """Sabotage: let an episode that began twice be two, of which the first never ends."""
+    """Sabotage: leave the ``max`` with 0.0 out of ``_episodes``: clocks are set back."""
     found = timeline(steady(60), [], events=told)
     assert found is not None
     assert sum(found["episodes"]["count"].values()) <= len(told)

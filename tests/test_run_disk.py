@@ -8,13 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from embedded import Embedded
 from journal_lines import entries
 from test_run import config, run, shown
 
 from evoselfcode.engine import Stop
-from evoselfcode.errors import DiskFull, RunMismatch
+from evoselfcode.errors import DiskFull, EndpointDown, RunMismatch
 from evoselfcode.storage import Journal, disk, read_manifest
 
 COMMIT = 8
@@ -85,7 +86,7 @@ async def test_a_stop_ends_the_waiting(tmp_path: Path, monkeypatch: pytest.Monke
     """Ctrl-C on a full disk. Sabotage: ``anyio.sleep`` in the place of ``stop.wait``, or do not look at the stop."""
     stop = Stop()
     full = FullDisk(monkeypatch, 1e9, server := Embedded())
-    monkeypatch.setattr("evoselfcode.datagen.pipeline.committing.AGAIN", 3600.0)
+    monkeypatch.setattr("evoselfcode.datagen.pipeline.committing.AGAIN", 300.0)
 
     def report(summary: Any, gate: Any) -> None:
         if full.asked:
@@ -93,6 +94,7 @@ async def test_a_stop_ends_the_waiting(tmp_path: Path, monkeypatch: pytest.Monke
 
     with pytest.raises(DiskFull):
         await run(server, config(tmp_path, num_requests=50), stop=stop, report=report)
+    assert len(full.asked) == 3  # the last is when the journal is closed
 
 
 async def test_a_run_whose_folder_was_taken_over_ends_and_touches_nothing(
@@ -117,8 +119,18 @@ async def test_a_run_whose_folder_was_taken_over_ends_and_touches_nothing(
 
 
 async def test_what_is_acknowledged_is_all_that_is_in_the_journal(tmp_path: Path) -> None:
-    """Sabotage: forget what ``close`` acknowledges."""
+    """Also of a run that ends in the middle. Sabotage: forget what ``close`` acknowledges."""
+
+    def dies(number: int, body: dict[str, Any]) -> httpx.Response | None:
+        if number > 7:
+            raise httpx.ConnectError("Connection refused")
+        return None
+
     told: list[str] = []
+    dead = config(tmp_path, api={"outage_limit": 0.0})
+    with pytest.raises(EndpointDown):
+        await run(Embedded(dies), dead, acknowledged=told.extend)
+    assert told == [entry.key for entry in entries(tmp_path / "names")] != []
     await run(Embedded(), config(tmp_path), acknowledged=told.extend)
     assert told == [entry.key for entry in entries(tmp_path / "names")]
     assert len(told) == 12

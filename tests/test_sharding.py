@@ -60,7 +60,12 @@ def test_the_environment_says_which_shard_it_is(environ: dict[str, str]) -> None
         ("0/1", {}, Shard(0, 1)),
         ("3/8", {}, Shard(3, 8)),
         ("8", {"RANK": "3"}, Shard(3, 8)),
-        ("16", {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "4"}, Shard(5, 16)),
+        ("16", ARRAY | {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "5"}, Shard(5, 16)),
+        (
+            "4/16",
+            {"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "4", "SLURM_ARRAY_TASK_COUNT": "1"},
+            Shard(4, 16),
+        ),
         (" 3/8 ", {"EVOSELFCODE_SHARDS": "", "RANK": " "}, Shard(3, 8)),
     ],
 )

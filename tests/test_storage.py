@@ -23,6 +23,7 @@ from evoselfcode.storage import (
     read_rows,
     write_rows,
 )
+from evoselfcode.storage.files import make_folder
 
 
 def test_a_torn_tail_is_cut_off_at_every_offset_before_the_next_append(tmp_path: Path) -> None:
@@ -97,6 +98,15 @@ def test_a_file_that_power_fails_for_is_the_old_one_or_the_new_one(
         power.fail(power_loss.KINDS[cut % 4])
         seen.add((folder / "manifest.json").read_bytes())
     assert seen == {b"old", b"the new one\n"}
+
+
+def test_the_names_of_new_folders_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Power that fails would take a run with them. Sabotage: sync the folder itself alone."""
+    synced: list[Path] = []
+    monkeypatch.setattr(disk, "sync_folder", synced.append)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
 
 
 def test_rows_are_read_one_by_one_and_a_line_that_is_none_is_a_damage(tmp_path: Path) -> None:

@@ -71,11 +71,14 @@ def odd_entry(number: int, value: float) -> Entry:
 def test_every_line_is_strict_json_whatever_the_numbers(tmp_path: Path) -> None:
     """D11. Sabotages: keep a failure's ``retry_after`` as it came; journal ``model`` without ``_utf8``."""
     values = [nan, inf, -inf, -0.0, 1e308, 5e-324, 0.0, 1.0]
-    write(tmp_path, *(odd_entry(2 * number + odd, value) for number, value in enumerate(values) for odd in (0, 1)))
+    made = [odd_entry(2 * number + odd, value) for number, value in enumerate(values) for odd in (0, 1)]
+    write(tmp_path, *made)
     entries = [one for one in read_entries(tmp_path) if isinstance(one, Entry)]
     assert len(entries) == 16
     assert [one.draws[0].logprob for one in entries[::2]] == [None, None, None, 0.0, 1e308, 5e-324, 0.0, 1.0]
     assert [one.failure.retry_after for one in entries[1::2] if one.failure][:3] == [None, None, None]
+    assert [one.failure for one in made] == [one.failure for one in entries]  # in memory as on disk
+    assert [one.draws[0].logprob for one in made[::2]] == [one.draws[0].logprob for one in entries[::2]]
     (path,) = segments(tmp_path)
 
     def refuse(constant: str) -> None:

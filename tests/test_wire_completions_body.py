@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
+from msgspec import structs
 
-from evoselfcode.records import Sampling
+from evoselfcode.records import Fim, L2r, Request, Sampling
 from evoselfcode.wire.completions import body
-from evoselfcode.wire.dialect import Dialect
+from evoselfcode.wire.dialect import Dialect, endpoint
+from evoselfcode.wire.messages import call
 
 SAMPLING = Sampling(max_new_tokens=16, n=4, temperature=0.8, top_p=0.95, stop=("(", ":"), seed=40, logprobs=0)
 COMMON: dict[str, Any] = {
@@ -127,3 +130,20 @@ def test_logprobs_of_zero_are_asked_for_as_one(asked: int, sent: int) -> None:
     sampling = Sampling(max_new_tokens=2, logprobs=asked)
     assert body(sampling, Dialect(), "x")["logprobs"] == sent
     assert "logprobs" not in body(sampling, Dialect(logprobs=False), "x")
+
+
+def test_what_is_built_once_for_an_arm_is_what_is_built_for_each_request() -> None:
+    """Sabotage: leave the seed of the first request in the place of each, or the suffix; take 1 for 1.0."""
+    asked = [
+        (prompt, structs.replace(SAMPLING, seed=seed, temperature=temperature))
+        for prompt in (Fim("a", "b"), L2r("c"), Fim("d", ""), L2r(""))
+        for seed in (1, None, 2, 0)
+        for temperature in (1.0, 0.5, 1)
+    ]
+    for server in ("vllm", "deepseek", "tgi", "sglang"):
+        dialect = Dialect(server=server, model="m", fim="suffix", blank_suffix=server == "sglang")
+        for prompt, sampling in asked:
+            called = call(Request(key="", prompt=prompt, sampling=sampling), dialect, endpoint("http://a"))
+            blank = "" if dialect.blank_suffix else None
+            text, suffix = (prompt.prefix, prompt.suffix) if isinstance(prompt, Fim) else (prompt.prompt, blank)
+            assert called.body == orjson.dumps(body(sampling, dialect, text, suffix=suffix))

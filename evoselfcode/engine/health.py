@@ -39,6 +39,9 @@ CONSECUTIVE = 5.0
 HALF = ("disconnect", "timeout", "server_error")
 """What counts half: the row may be at fault."""
 
+OF_THE_KEY = ("auth", "payment")
+"""What a server says that is there, and will not serve this key."""
+
 WINDOW = 30.0
 """Seconds over which failures are set against answers."""
 
@@ -143,10 +146,15 @@ class Health:
         return True
 
     def probed(self, now: float, failure: Failure | None) -> bool:
-        """Take what a probe gave; say whether the endpoint is back. A refusal of what was asked is an answer, too."""
+        """Take what a probe gave; say whether the endpoint is back.
+
+        A refusal of what was asked is an answer, too, and so is one of the key, which the next row will end the run
+        for. A 404 is none: gateways say so while there is no server behind them.
+        """
         if self.state != "parked":
             return False
-        if failure is None or (failure.status is not None and retry.policy(failure.kind) == "give_up"):
+        refused = failure is not None and failure.status is not None
+        if failure is None or (refused and (retry.policy(failure.kind) == "give_up" or failure.kind in OF_THE_KEY)):
             self.state, self._trial = "returning", False
             self.away_since, self._streak = None, 0.0
             self._good, self._bad, self._weights = [0] * BUCKETS, [0] * BUCKETS, [0.0] * BUCKETS

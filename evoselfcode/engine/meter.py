@@ -74,24 +74,25 @@ class Meter:
             seconds: From its first attempt to its end.
             resumed: Whether an earlier process settled it.
         """
-        kept = self.kept[arm]
         self.settled += 1
         self.requests[arm] += 1
         self.resumed += resumed
         self.dead += dead
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
-        for reason in verdicts:
-            self.draws[arm] += 1
-            if reason is None:
-                self.kept[arm] += 1
-            else:
-                self.reasons[arm, reason] += 1
+        judged = tuple(verdicts)
+        dropped = [reason for reason in judged if reason is not None]
+        if judged:
+            self.draws[arm] += len(judged)
+        if kept := len(judged) - len(dropped):
+            self.kept[arm] += kept
+        for reason in dropped:
+            self.reasons[arm, reason] += 1
         if not resumed:
             self.new_tokens += prompt_tokens + completion_tokens
             self.new_prompt_tokens += prompt_tokens
             self.durations.add(seconds)
-            self.rows["dead" if dead else "ok" if self.kept[arm] > kept else "filtered"] += 1
+            self.rows["dead" if dead else "ok" if kept else "filtered"] += 1
 
     def fail(self, kind: str) -> None:
         """Count one failed attempt."""

@@ -21,6 +21,9 @@ from evoselfcode.errors import EndpointDown
 REFRESH = 30.0
 """Seconds after which is asked anew who is there."""
 
+SILENCE = 30.0
+"""Seconds without an answer after which pauses of all endpoints are called an outage; all parked are one at once."""
+
 SECOND = 1.0
 """Seconds between two looks at the event loop's own delay."""
 
@@ -94,13 +97,17 @@ async def _watch_outage(fleet: Fleet) -> None:
             told = False
             await fleet.news.wait()
             continue
+        due = since + fleet.outage_limit
         if not told:
-            told = True
-            fleet.tell("outage", "", f"no endpoint is left; the run waits for up to {fleet.outage_limit:.0f} s")
-        left = since + fleet.outage_limit - clock()
-        if left <= 0:
+            parked = all(member.health.state == "parked" for member in fleet.members)
+            if parked or clock() >= since + SILENCE:
+                told = True
+                fleet.tell("outage", "", f"no endpoint answers; the run waits for up to {fleet.outage_limit:.0f} s")
+            else:
+                due = min(due, since + SILENCE)
+        if clock() >= since + fleet.outage_limit:
             raise _down(fleet)
-        with anyio.move_on_after(left):
+        with anyio.move_on_after(due - clock()):
             await fleet.news.wait()
 
 

@@ -84,11 +84,11 @@ def shard_of(given: str | None, environ: Mapping[str, str]) -> Shard | None:
     Raises:
         UsageError: Two sources disagree, one is missing, there is no such shard, or a number is none.
     """
-    index, count = _indexes(environ), _counts(environ)
-    if given is not None:
-        found = _GIVEN.fullmatch(given.strip())
-        if found is None:
-            raise UsageError(f"--shard: got {given[:40]!r}, expected I/N or N", hint="for example --shard 0/8")
+    found = _GIVEN.fullmatch((given or "").strip())
+    if given is not None and found is None:
+        raise UsageError(f"--shard: got {given[:40]!r}, expected I/N or N", hint="for example --shard 0/8")
+    index, count = _indexes(environ, int(found[2]) if found else None), _counts(environ)
+    if found is not None:
         index = [_Said(int(found[1]), f"--shard {given}"), *index] if found[1] is not None else index
         count = [_Said(int(found[2]), f"--shard {given}"), *(said for said in count if said.by == "EVOSELFCODE_SHARDS")]
     elif {said.by for said in index} <= {"RANK"} and not count:
@@ -108,14 +108,21 @@ def shard_of(given: str | None, environ: Mapping[str, str]) -> Shard | None:
     return None if given is None and of.number == 1 else Shard(number.number, of.number)
 
 
-def _indexes(environ: Mapping[str, str]) -> list[_Said]:
-    """Return who says which shard this process is."""
+def _indexes(environ: Mapping[str, str], of: int | None) -> list[_Said]:
+    """Return who says which shard this process is.
+
+    Args:
+        environ: The environment.
+        of: How many shards the option says there are. If an array has another number of tasks, it is a part of one that
+            is submitted anew: its tasks are counted from 0 and not from the first that there is.
+    """
     said = []
     if (number := _number(environ, "JOB_COMPLETION_INDEX")) is not None:
         said.append(_Said(number, "JOB_COMPLETION_INDEX"))
     if (number := _number(environ, "SLURM_ARRAY_TASK_ID")) is not None:
-        first = _number(environ, "SLURM_ARRAY_TASK_MIN") or 0
-        step = max(1, _number(environ, "SLURM_ARRAY_TASK_STEP") or 1)
+        anew = of is not None and of != _number(environ, "SLURM_ARRAY_TASK_COUNT")
+        first = 0 if anew else _number(environ, "SLURM_ARRAY_TASK_MIN") or 0
+        step = 1 if anew else max(1, _number(environ, "SLURM_ARRAY_TASK_STEP") or 1)
         place, between = divmod(number - first, step)
         if between or place < 0:
             raise UsageError(f"SLURM_ARRAY_TASK_ID={number} is none of the tasks from {first} in steps of {step}")
