@@ -8,7 +8,7 @@ import pytest
 from sim.history import History
 from sim.nemesis import Trouble
 from sim.run import play
-from sim.scenario import Scenario, failing
+from sim.scenario import Scenario, crowd, failing
 
 SLOW = pytest.mark.slow
 ROWS = 20_000
@@ -72,11 +72,7 @@ def test_half_an_hour_of_overload_burns_no_row(tmp_path: Path, replicas: int) ->
 
 def test_a_server_that_cannot_bear_a_crowd_after_its_return_survives(tmp_path: Path) -> None:
     """C7: more than 64 requests in the first 20 s end it. Sabotage: let a replica return with its old limit."""
-    world = Scenario(
-        seed=4, slots=256, tokens=300.0, requests=1000, concurrency=256, n=1,
-        troubles=(Trouble("fragile", 20.0, 300.0, (0,)),),
-    )  # fmt: skip
-    history = play(world, tmp_path)
+    history = play(crowd(4), tmp_path)
     assert history.broken == []
     _, _, _, ends = history.ills[0]
     back = [attempt.began - ends for attempt in history.attempts if attempt.what == "row" and attempt.began > ends]

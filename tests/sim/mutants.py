@@ -21,12 +21,12 @@ from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.governor import Governor
 from evoselfcode.engine.health import Health
 from evoselfcode.engine.member import Member
-from evoselfcode.records import Choice
+from evoselfcode.records import Choice, Failure
 from evoselfcode.storage import disk
 from evoselfcode.wire import completions, retry
 from evoselfcode.wire.retry_budget import RetryBudget
 from sim.run import play
-from sim.scenario import Scenario, failing, scenario
+from sim.scenario import Scenario, away, crowd, failing, scenario
 
 MOST_SEEDS = 200
 """Seeds within which a mutant must die."""
@@ -80,7 +80,11 @@ def nobody_parked(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Health, "probed", lambda self, now, failure: False)
+    def probed(self: Health, now: float, failure: Failure | None) -> bool:
+        self.until = now + 30.0
+        return False
+
+    patch.setattr(Health, "probed", probed)
 
 
 def back_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -129,8 +133,8 @@ MUTANTS = {
     "settled rows are forgotten": Mutant(settled_rows_forgotten, "asked again"),
     "outages are counted against rows, nobody is parked": Mutant(outages_counted_against_rows, "(R2) row"),
     "nobody is parked": Mutant(nobody_parked, "R2, C6"),
-    "who is parked never returns": Mutant(never_back, "replicas that are well"),
-    "who returns has its old limit at once": Mutant(back_at_once, "C7"),
+    "who is parked never returns": Mutant(never_back, "replicas that are well", away),
+    "who returns has its old limit at once": Mutant(back_at_once, "C7", crowd),
     "an overload pauses nobody": Mutant(no_pause, "R2, C6"),
     "a slot is held in back-off": Mutant(slot_held_in_back_off, "C1"),
     "one more than the limit is in flight": Mutant(limit_ignored, "C1"),

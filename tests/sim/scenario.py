@@ -161,3 +161,16 @@ def failing(seed: int) -> Scenario:
     """Three in ten requests fail, at one server, from the beginning to the end."""
     trouble = Trouble("brownout", 1.5, 600.0, (0,))
     return Scenario(seed=seed, slots=64, tokens=20.0, requests=1500, n=1, concurrency=64, troubles=(trouble,))
+
+
+def away(seed: int) -> Scenario:
+    """The one server there is goes away for half a minute."""
+    return Scenario(seed=seed, troubles=(Trouble("outage", 3.0, 30.0, (0,)),))
+
+
+def crowd(seed: int) -> Scenario:
+    """A server is away for five minutes, and a crowd within 20 seconds of its return ends it again."""
+    trouble = Trouble("fragile", 20.0, 300.0, (0,))
+    return Scenario(
+        seed=seed, slots=256, tokens=300.0, requests=1000, concurrency=256, n=1, troubles=(trouble,)
+    )  # fmt: skip
