@@ -35,6 +35,19 @@ def test_what_is_written_after_a_failed_sync_survives_a_loss_of_power(tmp_path: 
     assert play(world, tmp_path).broken == []
 
 
+def test_a_cancellation_is_heard_while_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    """It came while the disk was written to, whose error took its place, and the run waited on.
+
+    Sabotage: leave ``being_cancelled()`` out of ``Committing.commit``.
+    """
+    for at in range(700, 760, 3):
+        world = Scenario(
+            seed=1988, slots=4, tokens=100.0, spread=0.1, requests=62, concurrency=8, full=((21.0, 58.0),),
+            disk_wait=3600.0, deaths=(Death("step", at),),
+        )  # fmt: skip
+        assert play(world, tmp_path / f"{at}").broken == []
+
+
 def test_a_mutant_of_every_kind_dies() -> None:
     """T2: the whole table, with the number of seeds that each needs, is `docs/explanation/simulation.md`'s."""
     kinds = (
