@@ -44,6 +44,6 @@ async def finished(work: Coroutine[Any, Any, T]) -> T:
 
 
 def being_cancelled() -> bool:
-    """Say whether somebody cancels this task: an error of work that was finished first took the cancellation's place."""
+    """Say whether somebody cancels this task: an error of work that was to be finished first took its place."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
