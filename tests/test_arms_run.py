@@ -17,7 +17,7 @@ from evoselfcode.datagen.pipeline.run import run_stage
 from evoselfcode.datagen.pipeline.summary import Summary
 from evoselfcode.errors import FimUnavailable, RunMismatch, UsageError
 from evoselfcode.storage import Entry, read_entries, read_manifest
-from evoselfcode.terminal import card
+from evoselfcode.terminal_card import card
 
 FIM, L2R = {"mode": "FIM"}, {"mode": "L2R"}
 FIVE = {

@@ -6,6 +6,7 @@ This file decides when that is so, and which given-up requests are only settled 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -120,6 +121,20 @@ class Refusals:
                 "same command again",
             )
         return []
+
+    def settle_all(self, entries: Iterable[Entry]) -> tuple[list[Entry], EndpointRefused | None]:
+        """Take requests that ended together; return those that are settled by now, and what ends the run.
+
+        Those that were answered are settled also where the run ends over one before them: they are paid for.
+        """
+        settled: list[Entry] = []
+        refused: EndpointRefused | None = None
+        for entry in entries:
+            try:
+                settled += self.settle(entry)
+            except EndpointRefused as error:
+                refused = refused or error
+        return settled, refused
 
     def _guard(self, entry: Entry) -> None:
         """Count a request that ended among the last ones.

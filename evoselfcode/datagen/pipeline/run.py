@@ -29,7 +29,7 @@ from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import entries_of, one_model, recalled_findings, refuse_other_settings
 from evoselfcode.datagen.pipeline.saturating import Saturating
 from evoselfcode.datagen.pipeline.settled import Retry, Settled
-from evoselfcode.datagen.pipeline.sharding import WHOLE, Shard, folder_of
+from evoselfcode.datagen.pipeline.sharding import Shard, folder_of, name_of
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
 from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
@@ -247,10 +247,8 @@ class _Run:
             self._report(self._summary, fleet.statistics())
 
         patience = Patience(self._config.output.disk_wait, self._stop, shown)
-        part = self._stage.shard.name if self._stage.shard else WHOLE
-        journal = Committing(
-            self._folder.path, self.fingerprint, patience, self.acknowledged, part, self._summary.commits
-        )
+        commits, part = self._summary.commits, name_of(self._stage.shard)
+        journal = Committing(self._folder.path, self.fingerprint, patience, self.acknowledged, part, commits)
         try:
             async with aclosing(batches):
                 async for batch in batches:
@@ -272,8 +270,10 @@ class _Run:
 
     def _take(self, journal: Committing, batch: list[Judged]) -> None:
         at = datetime.now(UTC).timestamp()
-        for settled in batch:
-            self._settle(journal, self.refusals.settle(make_entry(settled.outcome, settled.draws, at)))
+        settled, refused = self.refusals.settle_all(make_entry(it.outcome, it.draws, at) for it in batch)
+        self._settle(journal, settled)
+        if refused is not None:
+            raise refused
 
     def _settle(self, journal: Committing, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -294,7 +294,6 @@ class _Run:
             self._write_manifest(state)
 
     def _write_manifest(self, state: str) -> None:
-        manifest = manifest_of(
-            self._config, self.fingerprint, self._client.base_url, self._summary, started=self._started, state=state
-        )
+        made = {"started": self._started, "state": state}
+        manifest = manifest_of(self._config, self.fingerprint, self._client.base_url, self._summary, **made)
         write_manifest(self._folder.manifest, manifest)

@@ -23,9 +23,6 @@ from evoselfcode.storage import MANIFEST, has_rows, read_manifest
 MOST_SHARDS = 100_000
 """Shards of one run: as many as an Indexed Job has completions at most (KEP-3850)."""
 
-WHOLE = "0of1"
-"""What the names of the journal's files say of a run that is not cut."""
-
 _GIVEN = re.compile(r"(?:(\d{1,9})/)?(\d{1,9})", re.ASCII)
 _FOLDER = re.compile(r"shard-(\d+)-of-(\d+)", re.ASCII)
 
@@ -45,11 +42,6 @@ class Shard(msgspec.Struct, frozen=True):
         return f"{self.index}/{self.of}"
 
     @property
-    def name(self) -> str:
-        """What the names of the journal's files say of it."""
-        return f"{self.index}of{self.of}"
-
-    @property
     def folder(self) -> str:
         """The name of its folder below the stage's."""
         return f"shard-{self.index}-of-{self.of}"
@@ -62,6 +54,11 @@ class Shard(msgspec.Struct, frozen=True):
 def part_of(plan: Iterable[Request], shard: Shard | None) -> Iterable[Request]:
     """Return the requests of a plan that are a shard's; all of them where it is not cut."""
     return plan if shard is None else (request for request in plan if shard.holds(request.key))
+
+
+def name_of(shard: Shard | None) -> str:
+    """Return what the names of the journal's files say of a shard, or of a run that is not cut."""
+    return "0of1" if shard is None else f"{shard.index}of{shard.of}"
 
 
 class _Said(NamedTuple):
