@@ -14,10 +14,10 @@ from sim.scenario import Death, Scenario
 def test_a_replica_that_comes_later_shares_what_is_allowed_in_all(tmp_path: Path) -> None:
     """C1: it got its share while the others' old attempts, more than their new shares, were still in flight.
 
-    Sabotage: leave the first two lines out of ``Fleet.take``.
+    Rows that wait for their retry, or were about to ask, took the new slots. Sabotage: let ``Fleet._total`` be endless.
     """
-    late = Trouble("vanished", 0.0, 70.0, (1,))
-    world = Scenario(seed=11, replicas=2, slots=4, tokens=800.0, requests=60, n=1, concurrency=16, troubles=(late,))
+    troubles = (Trouble("vanished", 0.0, 70.0, (1,)), Trouble("storm", 75.0, 60.0, (0,)))
+    world = Scenario(seed=11, replicas=2, slots=4, tokens=400.0, requests=120, n=1, concurrency=16, troubles=troubles)
     history = play(world, tmp_path)
     assert history.broken == []
     assert {attempt.replica for attempt in history.attempts if attempt.what == "row"} == {"replica-0", "replica-1"}
