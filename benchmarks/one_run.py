@@ -1,7 +1,8 @@
 """One measurement of ``benchmarks/generator.py``, in a process of its own: a way, so many requests, so many in flight.
 
 ``python benchmarks/one_run.py JSON`` prints one line of JSON. CPU seconds are those of the process, all threads, user
-and system. What is measured as the run alone begins after the imports and the preflight, and ends with the views.
+and system. What is measured as the run alone begins after the imports and the preflight, and ends with the views; what
+is measured until every row is safe ends when the last of them is acknowledged.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,15 @@ async def generator(wanted: Wanted, told: dict[str, Any], make: Callable[[], Any
         client = OpenAICompletionClient(config.api.base_url, "m", "key", fim_mode="suffix", http_client=own)
         async with client.connect(n=config.namegen.n):
             pass
+        safe = [0.0]
+
+        def acknowledged(keys: Sequence[str]) -> None:
+            safe[0] = time.process_time()
+
+        began = time.process_time()
         with clocked(told):
-            summary = await run_stage(NAMES, client, config, report=lambda *seen: None)
+            summary = await run_stage(NAMES, client, config, report=lambda *seen: None, acknowledged=acknowledged)
+        told["safe_cpu_s"] = safe[0] - began
         if own is not None:
             await own.aclose()
         meter, took = summary.meter, latencies(Path(folder))
