@@ -41,3 +41,9 @@ async def finished(work: Coroutine[Any, Any, T]) -> T:
         task.result()
         raise
     return task.result()
+
+
+def being_cancelled() -> bool:
+    """Say whether somebody cancels this task: an error of work that was to be finished first took its place."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

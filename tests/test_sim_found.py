@@ -14,10 +14,10 @@ from sim.scenario import Death, Scenario
 def test_a_replica_that_comes_later_shares_what_is_allowed_in_all(tmp_path: Path) -> None:
     """C1: it got its share while the others' old attempts, more than their new shares, were still in flight.
 
-    Sabotage: leave the first two lines out of ``Fleet.take``.
+    Rows that wait for their retry, or were about to ask, took the new slots. Sabotage: let ``Fleet._total`` be endless.
     """
-    late = Trouble("vanished", 0.0, 70.0, (1,))
-    world = Scenario(seed=11, replicas=2, slots=4, tokens=800.0, requests=60, n=1, concurrency=16, troubles=(late,))
+    troubles = (Trouble("vanished", 0.0, 70.0, (1,)), Trouble("storm", 75.0, 60.0, (0,)))
+    world = Scenario(seed=11, replicas=2, slots=4, tokens=400.0, requests=120, n=1, concurrency=16, troubles=troubles)
     history = play(world, tmp_path)
     assert history.broken == []
     assert {attempt.replica for attempt in history.attempts if attempt.what == "row"} == {"replica-0", "replica-1"}
@@ -33,6 +33,19 @@ def test_what_is_written_after_a_failed_sync_survives_a_loss_of_power(tmp_path: 
     deaths = (Death("disk", at, power=True),) * 2
     world = Scenario(seed=at, requests=40, failing_syncs=(1.5, 2.5), deaths=deaths, restart=1.0)
     assert play(world, tmp_path).broken == []
+
+
+def test_a_cancellation_is_heard_while_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    """It came while the disk was written to, whose error took its place, and the run waited on.
+
+    Sabotage: leave ``being_cancelled()`` out of ``Committing.commit``.
+    """
+    for at in range(700, 760, 3):
+        world = Scenario(
+            seed=1988, slots=4, tokens=100.0, spread=0.1, requests=62, concurrency=8, full=((21.0, 58.0),),
+            disk_wait=3600.0, deaths=(Death("step", at),),
+        )  # fmt: skip
+        assert play(world, tmp_path / f"{at}").broken == []
 
 
 def test_a_mutant_of_every_kind_dies() -> None:

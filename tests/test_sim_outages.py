@@ -42,7 +42,7 @@ def test_an_outage_kills_no_row_and_is_met_by_probes_alone(tmp_path: Path, secon
 def test_one_of_four_replicas_dies_for_a_quarter_of_an_hour(tmp_path: Path) -> None:
     """Sabotage: choose a replica without asking whether it is parked."""
     world = Scenario(
-        seed=2, replicas=4, slots=64, tokens=520.0, spread=0.3, requests=ROWS // 2, n=1, concurrency=IN_FLIGHT,
+        seed=2, replicas=4, slots=64, tokens=1040.0, spread=0.3, requests=ROWS // 2, n=1, concurrency=IN_FLIGHT,
         troubles=(Trouble("outage", 120.0, 900.0, (2,)),),
     )  # fmt: skip
     history = play(world, tmp_path)

@@ -21,7 +21,7 @@ import msgspec
 from evoselfcode.datagen.pipeline.summary import Commits
 from evoselfcode.engine import Stop
 from evoselfcode.errors import DiskFull
-from evoselfcode.finishing import finished
+from evoselfcode.finishing import being_cancelled, finished
 from evoselfcode.storage import Entry, Journal
 
 AGAIN = 1.0
@@ -100,7 +100,7 @@ class Committing:
             try:
                 keys = await finished(anyio.to_thread.run_sync(self._journal.commit, now))
             except DiskFull as error:
-                if waited >= self._patience.seconds or self._patience.stop.is_set():
+                if waited >= self._patience.seconds or self._patience.stop.is_set() or being_cancelled():
                     raise
                 if not waited:
                     _log.warning(
