@@ -73,6 +73,7 @@ def run_in_shell(
         part = shard_of(shard, os.environ)
         for warning in stage.warnings(config):
             say(f"warning: {warning}")
+        config = with_room(config, stage.concurrency(config))
         if part is not None:
             say(f"this is shard {part}")
         how = {"arms": arms or None, "shard": part, "new_run": new_run, "retry": retry}
@@ -92,7 +93,6 @@ def _shown(
     from evoselfcode.progress import Progress
     from evoselfcode.terminal_progress import display
 
-    config = with_room(config, stage.concurrency(config))
     begin = partial(run_stage, stage, client or OpenAICompletionClient.from_config(config), config, **options)
     shard, output = options["shard"], config.output
     folder = Path(output.dir) / stage.name / (shard.folder if shard else "")

@@ -20,7 +20,7 @@ from evoselfcode.datagen.filters.descriptions import DESCRIPTION_REASONS, judge_
 from evoselfcode.datagen.filters.skeletons import SKELETON_REASONS, judge_skeleton, parse_skeleton, signature_of
 from evoselfcode.errors import UsageError
 from evoselfcode.records import Choice, L2r, Request, Sampling, Task
-from evoselfcode.storage import RunFolder
+from evoselfcode.storage import has_rows
 
 SKELETON_TEXT = '''\
 text: str, count: int = 1) -> str:
@@ -216,7 +216,7 @@ async def test_the_end_of_a_prompt_is_as_the_boundary_says(tmp_path: Path, bound
 async def test_nothing_is_written_where_there_are_no_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         await run(DESCRIBE, writing(lambda prompt: [""]), config(tmp_path))
-    assert not RunFolder(tmp_path / "describe").journal.exists()
+    assert not has_rows(tmp_path / "describe")
 
 
 async def test_rows_that_are_moved_inserted_and_taken_out_cost_only_the_new_ones(tmp_path: Path) -> None:

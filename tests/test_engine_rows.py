@@ -170,7 +170,7 @@ async def test_workers_grow_with_the_limit_and_are_no_task_a_request() -> None:
             fleet.members[0].share(Limits(fixed=40), asyncio.get_running_loop().time())
         return await pause(request)
 
-    fleet = fleet_of(Scripted(send), slots=4)
+    fleet = fleet_of(Scripted(send), slots=None)
     assert len(await collect(fleet, 2000)) == 2000
     assert most == 40
     assert tasks <= 40 + 40 // 2 + 1 + 10

@@ -88,8 +88,8 @@ def test_a_signal_before_anything_was_asked_is_heard_too(folder: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from evoselfcode import shell\n"
-        "def slow(wanted): os.kill(os.getpid(), signal.SIGUSR1)\n"
-        "shell.allow_sockets = slow\n"
+        "def slow(config, fixed): os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "shell.with_room = slow\n"
         "from evoselfcode.cli import main\n"
         "sys.argv[1:] = ['datagen-names', '--set', 'api.base_url=http://127.0.0.1:9', '--set', 'model=m']\n"
         "main()\n"
