@@ -21,7 +21,7 @@ async def pause(request: Request) -> Completion | Failure:
 
 @in_virtual_time
 async def test_what_fails_while_an_endpoint_is_away_is_not_the_rows() -> None:
-    """R2. Sabotage: in ``Member.counts``, return ``of_the_row`` alone, or ``True``."""
+    """R2. Sabotage: in ``Member.counts``, return ``of_the_row`` alone."""
     fleet = fleet_of(Scripted(pause), slots=64)
     await fleet.refresh()
     (member,) = fleet.members

@@ -8,7 +8,7 @@ import pytest
 from sim.mutants import MUTANTS, dies_at
 from sim.nemesis import Trouble
 from sim.run import play
-from sim.scenario import Death, Scenario
+from sim.scenario import Death, Scenario, scenario
 
 
 def test_a_replica_that_comes_later_shares_what_is_allowed_in_all(tmp_path: Path) -> None:
@@ -22,6 +22,12 @@ def test_a_replica_that_comes_later_shares_what_is_allowed_in_all(tmp_path: Path
     assert history.broken == []
     assert {attempt.replica for attempt in history.attempts if attempt.what == "row"} == {"replica-0", "replica-1"}
     assert max(attempt.open_all for attempt in history.attempts) == 16
+
+
+def test_a_row_that_was_in_flight_at_three_outages_is_no_poison(tmp_path: Path) -> None:
+    """R2: replicas that flap. Sabotage: let ``Fleet.went_away`` say ``False``."""
+    history = play(scenario(85), tmp_path)
+    assert (history.broken, history.dead) == ([], 0)
 
 
 @pytest.mark.parametrize("at", range(14, 28, 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evoselfcode.records import Choice, Completion, Failure, FailureKind
 from evoselfcode.wire import retry
-from evoselfcode.wire.retry import Action, Send, Tried, Wait, attempts, drive, policy
+from evoselfcode.wire.retry import EXCUSED, Action, Send, Tried, Wait, attempts, drive, policy
 
 DONE = Completion((Choice("x", "stop"),))
 
@@ -191,9 +191,9 @@ async def test_drive_gives_up_where_the_caller_does(abandoned: str) -> None:
     assert attempts_made == 1
 
 
-def follow(*tried: Tried, **settings: float) -> Send | Completion | Failure:
+def follow(*tried: Tried, **settings: Any) -> Send | Completion | Failure:
     """Feed the policy what was tried, without waiting; return what it does next: another attempt, or the end."""
-    steps = attempts(random=Random(0), **settings)  # type: ignore[arg-type]
+    steps = attempts(random=Random(0), **settings)
     try:
         step = next(steps)
         for one in tried:
@@ -242,6 +242,17 @@ def test_a_poison_row_is_given_up_while_others_are_answered(spent: list[tuple[st
     assert isinstance(follow(*others), Send)
 
 
+def test_what_broke_when_its_endpoint_went_away_is_forgiven_some_times() -> None:
+    """R2: five outages, and then its own account. Sabotage: forgive nothing, everything, or the last failure, too."""
+    broke = [Tried(Failure("disconnect"), at=100.0 * at, endpoint="a", healthy=True) for at in range(20)]
+    assert follow(*broke[:3], max_attempts=9) == broke[2].result
+    assert isinstance(follow(*broke[: EXCUSED + 2], max_attempts=9, went_away=lambda tried: True), Send)
+    assert follow(*broke[: EXCUSED + 3], max_attempts=9, went_away=lambda tried: True) == broke[0].result
+    early: dict[str, Any] = {"max_attempts": 2, "went_away": lambda tried: tried.at < 100.0}
+    assert isinstance(follow(*broke[:2], **early), Send)
+    assert follow(*broke[:3], **early) == broke[0].result
+
+
 def test_failures_of_different_sorts_are_no_poison() -> None:
     """Sabotage: compare the kinds alone, or nothing."""
     sorts = [BOOM, Failure("server_error", "x", 504), Failure("timeout"), Failure("disconnect")]
@@ -250,7 +261,7 @@ def test_failures_of_different_sorts_are_no_poison() -> None:
 
 
 def test_the_attempts_of_a_row_have_a_deadline_together() -> None:
-    """Waiting is free, and so is what does not count. Sabotage: leave ``active`` out, or add what does not count."""
+    """Waiting is free, and so is what does not count. Sabotage: leave ``late`` out, or add what does not count."""
     late = Tried(Failure("timeout"), seconds=100.0)
     away = Tried(Failure("timeout"), seconds=100.0, counts=False)
     assert follow(late, late, deadline=300.0) == Send(3, paid=True)

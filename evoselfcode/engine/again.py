@@ -96,6 +96,7 @@ class Again:
             max_attempts=self._max_attempts,
             random=Random(f"{self._seed}/{request.key}"),
             deadline=ROW_ATTEMPTS * seconds,
+            went_away=self._fleet.went_away,
         )
 
     async def _attempt(self, request: Request, member: Member) -> retry.Tried:

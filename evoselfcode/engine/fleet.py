@@ -34,6 +34,9 @@ HEALTHY = 0.9
 AWAY = Failure("connect", "it went away before anything was sent")
 """What becomes of a start that was granted for an endpoint that is no longer asked."""
 
+GOING = 5.0
+"""Seconds within which an endpoint that breaks attempts and goes away has done both at once."""
+
 OUTAGE_LIMIT = 3600.0
 """Seconds for which a run waits for an endpoint."""
 
@@ -193,6 +196,11 @@ class Fleet:
         counts = member.counts(failure, of_the_row=retry.policy(failure.kind) != "wait")
         self.free(member)
         return retry.Tried(failure, seconds, counts, now, member.name, self.healthy)
+
+    def went_away(self, tried: retry.Tried) -> bool:
+        """Say whether the endpoint of an attempt that failed was parked right after it."""
+        parked = (member.health.parked_at for member in self.members if member.name == tried.endpoint)
+        return any(tried.at <= at <= tried.at + GOING for at in parked)
 
     @property
     def healthy(self) -> bool:

@@ -69,6 +69,7 @@ class Health:
         state: See above.
         until: When a pause ends or the next probe is due, in seconds of the caller's clock.
         away_since: Since when nothing is answered: it is parked, or paused and was silent since; ``None`` otherwise.
+        parked_at: When it was parked last.
         last: The last failure that says something of the endpoint.
     """
 
@@ -77,6 +78,7 @@ class Health:
         self.state: State = "up"
         self.until = 0.0
         self.away_since: float | None = None
+        self.parked_at = -inf
         self.last: Failure | None = None
         self._trial = False
         self._answered_at = -inf
@@ -175,6 +177,7 @@ class Health:
         if self.state == "parked":
             return False
         self.state, self._trial, self._episodes = "parked", False, 0
+        self.parked_at = now
         if self.away_since is None:
             self.away_since = now
         self.until = now + max(self._until_the_probe(), failure.retry_after or 0.0)

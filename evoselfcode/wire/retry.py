@@ -72,6 +72,10 @@ POISON = 3
 APART = 60.0
 """Seconds between the first and the last of them that count like a second endpoint."""
 
+EXCUSED = 5
+"""Failures of one row that are forgiven because its endpoint turned out to be going away; after more, the row is suspected
+of taking endpoints down."""
+
 
 class Send(msgspec.Struct, frozen=True):
     """Make attempt `number` (the first is 1) and send back what it gave.
@@ -122,6 +126,7 @@ def attempts(
     random: Random,
     deadline: float = inf,
     outage_limit: float = inf,
+    went_away: Callable[[Tried], bool] = lambda tried: False,
 ) -> Steps:
     """Yield the steps of one request; return its completion, or the failure it ends with.
 
@@ -132,16 +137,18 @@ def attempts(
 
     A row is given up for failures of its own: when it has spent its attempts; when they took `deadline` seconds in
     all; or when it is poison: :data:`POISON` times the same failure, at two endpoints or :data:`APART` seconds apart,
-    while other rows are answered.
+    while other rows are answered. What it spent when an endpoint was just going away, which only shows afterwards, is
+    forgiven, :data:`EXCUSED` times.
 
     Args:
         max_attempts: Attempts that may end in a failure of their own.
         random: Draws the jitter.
         deadline: Seconds that the attempts which count may take together; waiting is free.
         outage_limit: Seconds that all waits for a busy endpoint may take together.
+        went_away: Says whether the endpoint of an attempt that failed was found to be away right after it.
     """
-    number = waits = 0
-    active = waited = 0.0
+    number = waits = excused = 0
+    waited = 0.0
     spent: list[Tried] = []
     paid = False
     while True:
@@ -158,9 +165,13 @@ def attempts(
         if not tried.counts:
             continue
         if action == "retry":
+            if spent and excused < EXCUSED:
+                own = [failed for failed in spent if not went_away(failed)]
+                excused += len(spent) - len(own)
+                spent = own
             spent.append(tried)
-            active += tried.seconds
-            if len(spent) >= max_attempts or active >= deadline or _is_poison(spent):
+            late = sum(failed.seconds for failed in spent) >= deadline
+            if len(spent) >= max_attempts or late or _is_poison(spent):
                 return result
             at_once = result.kind == "disconnect" and number == 1
             seconds = 0.0 if at_once else _delay(result, len(spent) - 1, random)

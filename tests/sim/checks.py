@@ -125,8 +125,7 @@ def _dead(history: History, entries: list[Entry]) -> None:
         history.dead += 1
         made = tries.get(entry.key, [])
         mine = Counter(it.said for it in made if it.life == made[-1].life)
-        # A row on which the connection breaks again and again may be what ends the server: it is given up, too.
-        if mine["lie"] + mine["500"] < POISON and mine["disconnect"] < POISON:
+        if mine["lie"] + mine["500"] < POISON:
             told = ", ".join(f"{it.said} ({it.why})" for it in made)
             history.broken.append(f"(R2) row {entry.key[:8]} died of what was not its own: {told}")
 
