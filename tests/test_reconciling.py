@@ -19,23 +19,19 @@ from evoselfcode.storage import Entry, read_manifest
 
 async def test_a_row_that_was_dropped_on_its_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """O6. Sabotage: swallow a hand-over: here the second entry is. Leave ``reconcile`` out, and the exit code is 75."""
-    dropped: list[str] = []
+    seen: list[str] = []
     settle = _Run._settle
 
     def leaky(self: _Run, journal: Committing, found: Iterable[Entry]) -> None:
-        kept = []
-        for entry in found:
-            if not dropped and self._summary.meter.settled == 1:
-                dropped.append(entry.key)
-            else:
-                kept.append(entry)
-        settle(self, journal, kept)
+        come = list(found)
+        seen.extend(entry.key for entry in come)
+        settle(self, journal, [entry for entry in come if seen.index(entry.key) != 1])
 
     monkeypatch.setattr(_Run, "_settle", leaky)
     with pytest.raises(RowsUnaccounted) as raised:
         await run(Embedded(), config(tmp_path))
     assert raised.value.exit_code == 4
-    assert f"1 requests of the plan are not in the journal of {tmp_path / 'names'}: {dropped[0]}" in str(raised.value)
+    assert f"1 requests of the plan are not in the journal of {tmp_path / 'names'}: {seen[1]}" in str(raised.value)
     manifest = read_manifest(tmp_path / "names" / "manifest.json")
     assert manifest is not None
     assert manifest.state == "failed"

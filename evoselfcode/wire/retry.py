@@ -73,8 +73,8 @@ APART = 60.0
 """Seconds between the first and the last of them that count like a second endpoint."""
 
 EXCUSED = 5
-"""Failures of one row that are forgiven because its endpoint turned out to be going away; after more, the row is suspected
-of taking endpoints down."""
+"""Failures of one row that are forgiven because its endpoint turned out to be going away; after more, the row is
+suspected of taking endpoints down."""
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -137,8 +137,7 @@ def attempts(
 
     A row is given up for failures of its own: when it has spent its attempts; when they took `deadline` seconds in
     all; or when it is poison: :data:`POISON` times the same failure, at two endpoints or :data:`APART` seconds apart,
-    while other rows are answered. What it spent when an endpoint was just going away, which only shows afterwards, is
-    forgiven, :data:`EXCUSED` times.
+    while other rows are answered. What it spent at an endpoint that was going away is forgiven :data:`EXCUSED` times.
 
     Args:
         max_attempts: Attempts that may end in a failure of their own.
@@ -165,13 +164,10 @@ def attempts(
         if not tried.counts:
             continue
         if action == "retry":
-            if spent and excused < EXCUSED:
-                own = [failed for failed in spent if not went_away(failed)]
-                excused += len(spent) - len(own)
-                spent = own
-            spent.append(tried)
-            late = sum(failed.seconds for failed in spent) >= deadline
-            if len(spent) >= max_attempts or late or _is_poison(spent):
+            own = spent if excused >= EXCUSED else [failed for failed in spent if not went_away(failed)]
+            excused += len(spent) - len(own)
+            spent = [*own, tried]
+            if len(spent) >= max_attempts or sum(it.seconds for it in spent) >= deadline or _is_poison(spent):
                 return result
             at_once = result.kind == "disconnect" and number == 1
             seconds = 0.0 if at_once else _delay(result, len(spent) - 1, random)

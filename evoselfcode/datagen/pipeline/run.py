@@ -24,7 +24,7 @@ from evoselfcode.datagen.pipeline.committing import Acknowledged, Committing, Pa
 from evoselfcode.datagen.pipeline.events import EventLog
 from evoselfcode.datagen.pipeline.fleets import fleet_of
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
-from evoselfcode.datagen.pipeline.reconciling import count_entry, reconcile
+from evoselfcode.datagen.pipeline.reconciling import Reckoning, count_entry, reconcile
 from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import entries_of, one_model, recalled_findings, refuse_other_settings
 from evoselfcode.datagen.pipeline.saturating import Saturating
@@ -118,6 +118,7 @@ class _Run:
         self.acknowledged: Acknowledged = lambda keys: None
         self._open: Counter[str] = Counter()
         self.refusals = Refusals(fragile=stage.fragile)
+        self._reckoning = Reckoning()
         self._started = now()
         self._summary = Summary(stage.name, folder.path, Findings.unknown(), Meter(), shard=stage.shard)
 
@@ -138,10 +139,8 @@ class _Run:
                 opened = self._client.connect(n=self._stage.n(self._config), scores=self._stage.scores)
                 connect = partial(stack.enter_async_context, opened)
                 await self._ask(await unless_stopped(self._stop, connect), began)
-            plan, left = partial(self._plan, self._summary.findings), self.settled.left
-            if not (left or (self._stop.is_set() and self._summary.meter.remaining)):
-                await reconcile(plan, self._entries, self._summary, self._saturating.ended)
-            state = "stopped" if self._summary.meter.remaining or left else "complete"
+            stopped = self._stop.is_set() and self._summary.meter.remaining
+            state = "stopped" if self.settled.left or stopped else "complete"
         except (anyio.get_cancelled_exc_class(), Interrupted):
             state = "stopped"
             raise
@@ -220,10 +219,8 @@ class _Run:
         """Yield what is to be asked, and ``None`` now and then: what is settled is passed over, which takes a while."""
         for planned in stretches(self._plan(findings)):
             yield None
-            yield from filter(self._will_ask, planned)
-
-    def _will_ask(self, request: Request) -> bool:
-        return not self._saturating.ended(request.arm) and self.settled.wants(request)
+            self._reckoning.plan(planned)
+            yield from (it for it in planned if not self._saturating.ended(it.arm) and self.settled.wants(it))
 
     async def _ask(self, connection: Connection, began: float) -> None:
         findings = connection.findings
@@ -234,14 +231,9 @@ class _Run:
         events = EventLog(self._folder.path)
         fleet = fleet_of(self._stage, self._config, connection, events.append)
         batches = judged(
-            self._stage,
-            self._config,
-            fleet,
-            self._to_ask(findings),
-            self._judges,
-            stop=self._stop,
-            on_failure=self._summary.meter.fail,
-        )
+            self._stage, self._config, fleet, self._to_ask(findings), self._judges,
+            stop=self._stop, on_failure=self._summary.meter.fail,
+        )  # fmt: skip
 
         def shown() -> None:
             self._report(self._summary, fleet.statistics())
@@ -287,11 +279,18 @@ class _Run:
         if not self._summary.findings.requests and not has_rows(self._folder.path):
             return
         if state == "complete" or self._summary.meter.settled <= MOST_AT_A_STOP:
-            write = partial(write_views, self._stage, self._config, self._folder.path, self._entries())
+            entries = self._reckoning.journal(self._entries())
+            write = partial(write_views, self._stage, self._config, self._folder.path, entries)
             self._summary.files = await anyio.to_thread.run_sync(write)
+        gap = None
+        if state == "complete" and self._summary.sent:
+            plan = partial(self._plan, self._summary.findings)
+            gap = await reconcile(self._reckoning, plan, self._entries, self._summary, self._saturating.ended)
         self._summary.seconds = anyio.current_time() - began
         if self._summary.findings.requests:
-            self._write_manifest(state)
+            self._write_manifest(state if gap is None else "failed")
+        if gap is not None:
+            raise gap
 
     def _write_manifest(self, state: str) -> None:
         made = {"started": self._started, "state": state}

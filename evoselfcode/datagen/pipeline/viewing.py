@@ -27,13 +27,16 @@ def write_views(
         stage: The stage.
         config: Its configuration.
         folder: The run's folder.
-        entries: What counts of its journal; what is no entry is passed over.
+        entries: What counts of its journal; what is no entry is passed over. It is read to its end, also where a stage
+            shows nothing of it.
 
     Raises:
         StorageError: A file cannot be written; those that were not written yet are as they were.
     """
-    views = stage.views(config, (entry for entry in entries if isinstance(entry, Entry)))
-    written = {name: write_rows(folder / name, rows) for name, rows in views.items()}
+    shown = (entry for entry in entries if isinstance(entry, Entry))
+    written = {name: write_rows(folder / name, rows) for name, rows in stage.views(config, shown).items()}
+    for _ in shown:
+        pass
     for name, document in stage.documents(config, folder).items():
         write_document(folder / name, document)
     return written
