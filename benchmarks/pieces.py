@@ -22,7 +22,7 @@ from replies import replies
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.filters import NameJudge
 from evoselfcode.datagen.pipeline.namegen import NAMES
-from evoselfcode.datagen.pipeline.resume import is_settled
+from evoselfcode.datagen.pipeline.settled import Settled
 from evoselfcode.datagen.pipeline.stage import requests
 from evoselfcode.engine import Meter
 from evoselfcode.records import Outcome
@@ -55,7 +55,7 @@ def measure(*, logprobs: bool) -> dict[str, float]:
 
     told["plan: prompt, seed, key"] = timed(planned)
     asked = list(planned())
-    told["is it settled"] = timed(lambda: (is_settled(set(), it.key) for it in asked))
+    told["is it settled"] = timed(lambda: (it.key in Settled(None) for it in asked))
     told["body"] = timed(lambda: (messages.call(it, dialect, where) for it in asked))
     pairs = list(zip(asked, bodies, strict=True))
     told["decode the reply"] = timed(lambda: (messages.read(it, dialect, 200, {}, body) for it, body in pairs))
@@ -90,7 +90,9 @@ def measure(*, logprobs: bool) -> dict[str, float]:
         number = iter(range(100))
 
         def journal() -> Iterable[None]:
-            kept = Journal(Path(folder) / str(next(number)))
+            here = Path(folder) / str(next(number))
+            here.mkdir()
+            kept = Journal(here)
             for entry in entries:
                 yield kept.append(entry)
                 if kept.due(0.0):

@@ -49,6 +49,8 @@ class Settled:
 
         The second is so where an earlier server gave several choices at once and today's gives fewer.
         """
+        if not self._settled:
+            return False
         short = compact(key)
         return short in self._settled or short[:_DIGEST] in self._settled
 
@@ -59,6 +61,6 @@ class Settled:
     def to_ask(self, planned: Iterable[Request]) -> list[Request]:
         """Return those that are asked; those that are neither settled nor asked are counted in `left`."""
         unsettled = [request for request in planned if request.key not in self]
-        wanted = [request for request in unsettled if self.wants(request)]
+        wanted = unsettled if self._retry is None else [request for request in unsettled if self.wants(request)]
         self.left += len(unsettled) - len(wanted)
         return wanted
