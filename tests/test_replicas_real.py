@@ -28,7 +28,7 @@ from evoselfcode.storage import Entry, read_entries
 pytestmark = pytest.mark.slow
 
 REQUESTS = 2000
-RESTART_SECONDS = 20.0
+RESTART_SECONDS = 5.0
 """How long the killed server stays away."""
 
 
