@@ -26,6 +26,7 @@ class Pod:
     Attributes:
         away: What every call fails with, at once; ``None`` if it is there.
         hangs: Whether completions are never answered, and everything else is.
+        refuses: What completions fail with, at once, and nothing else; ``None`` if it takes them.
         ended: When each completion was answered.
         asked: When each completion was asked for, answered or not.
         probes: How many of those asked for one token.
@@ -36,6 +37,7 @@ class Pod:
         self.server: Fake = fake("vllm-0.33", model=MODEL)
         self.away: Failure | None = None
         self.hangs = False
+        self.refuses: Failure | None = None
         self.ended: list[float] = []
         self.asked: list[float] = []
         self.probes = 0
@@ -69,6 +71,8 @@ class Pod:
             return (200, {}, told.encode()) if self._numbers else (404, {}, b"")
         if not path.endswith("/completions"):
             return self.server.answer(call.method, path, {}, call.body)
+        if self.refuses is not None:
+            return self.refuses
         self._open += 1
         try:
             with anyio.move_on_after(timeout):

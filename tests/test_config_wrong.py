@@ -72,6 +72,16 @@ VALUES = (
     Wrong("NaN", "namegen:\n  top_p: .nan\n", (":2: namegen.top_p: got nan (float), expected a number",)),
     Wrong("infinity", "api:\n  timeout: .inf\n", (":2: api.timeout: got inf (float), expected a finite number",)),
     Wrong("exponent", "namegen:\n  top_p: 1.5e1\n", ("got '1.5e1' (str)", "YAML reads 1e-3 as text, write 1.0e-3")),
+    Wrong(
+        "no number and no word",
+        "api:\n  concurrency: 0\n",
+        ("got 0 (int), expected one of a whole number from 1 to 4096, auto",),
+    ),
+    Wrong(
+        "neither",
+        "api:\n  concurrency: atuo\n",
+        ("expected one of a whole number from 1 to 4096, auto; did you mean auto?",),
+    ),
     Wrong("null number", "namegen:\n  n:\n", (":2: namegen.n: got nothing, expected a whole number",)),
     Wrong("text for a list", "namegen:\n  stop: x\n", (":2: namegen.stop: got 'x' (str), expected a list",)),
     Wrong("item", "namegen:\n  stop:\n  - a\n  - 1\n", (":4: namegen.stop[1]: got 1 (int), expected text",)),

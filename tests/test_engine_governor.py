@@ -174,6 +174,15 @@ def test_numbers_that_fail_to_come_once_are_no_other_server() -> None:
     assert governor.limit == limit
 
 
+def test_numbers_that_see_nothing_run_are_none() -> None:
+    """A router before the servers has their page, and runs nothing. Sabotage: take any numbers for the server's."""
+    governor = Governor(Limits(), 0.0)
+    for tick in range(1, 60):
+        busy = governor.limit
+        governor.tick(tick * TICK, Seen(Load(0, 0), busy, busy, busy, 50 * busy, 5.0 * busy))
+    assert governor.limit > 64
+
+
 def test_the_users_most_holds() -> None:
     """Sabotage: drop ``_most`` from ``_by_queue``; or from the call of ``look``."""
     for load in (Load(16, 0), None):

@@ -89,6 +89,21 @@ async def test_a_replica_whose_health_lies_is_parked_and_comes_back() -> None:
 
 
 @in_virtual_time
+async def test_a_replica_that_lists_the_model_and_refuses_the_key_stays_out(caplog: pytest.LogCaptureFixture) -> None:
+    """Its key was changed for completions alone. Sabotages: in ``why_not``, trust what it lists; in ``probe``, pass the
+    refusal on: it would be parked and back once a second, and the same be said each time."""
+    pods = [Pod(f"10.0.0.{number}") for number in range(1, 4)]
+    stranger = pods[2]
+    refusal = Failure("auth", "Unauthorized", 401)
+    events = await run(Pods(*pods), 1500, at={12.0: lambda: setattr(stranger, "refuses", refusal)})
+    assert kinds(events, stranger) == ["parked", "left"]
+    assert sum(at > START + 12.0 for at in stranger.asked) <= 30
+    assert [record.getMessage() for record in caplog.records if "10.0.0.3" in record.getMessage()] == [
+        "http://10.0.0.3:8000 is left out: it refuses the requests (auth (HTTP 401): Unauthorized)"
+    ]
+
+
+@in_virtual_time
 async def test_a_replica_that_comes_gets_its_share_within_a_minute() -> None:
     """C9. Sabotages: ``LOOK_SECONDS = 600``; join with the limit of a replica that returns, and do not double it."""
     pods = Pods(Pod("10.0.0.1"), Pod("10.0.0.2"))

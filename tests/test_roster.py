@@ -185,7 +185,7 @@ async def test_a_refusal_leaves_one_out_and_ends_the_run_when_it_is_the_last(
 
 
 async def test_one_that_lists_the_model_and_refuses_it_stays_out(world: World) -> None:
-    """It lists what it cannot load. Sabotage: in ``_check``, do not ask it for a token."""
+    """It lists what it cannot load. Sabotage: in ``why_not``, do not ask it for a token."""
     world.add("10.0.0.1")
     wire = world.add("10.0.0.2")
     await world.members()

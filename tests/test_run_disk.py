@@ -14,6 +14,7 @@ from embedded import Embedded
 from journal_lines import entries
 from test_run import config, run, shown
 
+from evoselfcode.datagen.pipeline.stage import OneByOne
 from evoselfcode.engine import Stop
 from evoselfcode.errors import DiskFull, EndpointDown, RunMismatch
 from evoselfcode.storage import Journal, disk, read_manifest
@@ -134,3 +135,23 @@ async def test_what_is_acknowledged_is_all_that_is_in_the_journal(tmp_path: Path
     await run(Embedded(), config(tmp_path), acknowledged=told.extend)
     assert told == [entry.key for entry in entries(tmp_path / "names")]
     assert len(told) == 12
+
+
+async def test_a_journal_that_cannot_be_closed_leaves_no_judge_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of code hold processes. Sabotage: close one after the other, without ``AsyncExitStack``."""
+    closed: list[OneByOne] = []
+    close = OneByOne.aclose
+
+    async def seen(judge: OneByOne) -> None:
+        closed.append(judge)
+        await close(judge)
+
+    monkeypatch.setattr(OneByOne, "aclose", seen)
+    settings = config(tmp_path, num_requests=20).to_public()
+    settings["output"]["disk_wait"] = 0.0
+    FullDisk(monkeypatch, 1e9, server := Embedded())
+    with pytest.raises(DiskFull):
+        await run(server, type(config(tmp_path)).from_mapping(settings))
+    assert len(closed) == 2

@@ -88,9 +88,7 @@ class Replica:
         if not self.trusted and self._watch is not None and (failure := await self._watch.why_not(self)) is not None:
             return failure
         found = await self.ask(request, self.dialect)
-        if isinstance(found, Failure) and self._watch is not None and retry.policy(found.kind) == "stop_run":
-            return self._watch.refused(self, found)
-        return found
+        return self._watched(found) if isinstance(found, Failure) else found
 
     async def probe(self) -> Failure | None:
         """Look whether it is back: ask for one token, and then whether it is still the same model that answers.
@@ -99,8 +97,14 @@ class Replica:
         """
         found = await self.ask(PROBE, self.dialect, PROBE_SECONDS)
         if isinstance(found, Failure):
-            return found
+            return self._watched(found)
         return None if self._watch is None else await self._watch.why_not(self)
+
+    def _watched(self, failure: Failure) -> Failure:
+        """Tell of what every other request would be refused, too, and say what that comes to."""
+        if self._watch is None or retry.policy(failure.kind) != "stop_run":
+            return failure
+        return self._watch.refused(self, failure)
 
     async def load(self) -> Load | None:
         """Ask for the numbers of its queue; ``None`` if it gives none now. Cancelled: nothing is left open."""

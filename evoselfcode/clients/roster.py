@@ -127,19 +127,20 @@ class Roster:
         async with anyio.create_task_group() as group:
             for replica in self._here.values():
                 if not replica.trusted:
-                    group.start_soon(self._check, replica)
-
-    async def _check(self, replica: Replica) -> None:
-        listed = await replica.list_models(CHECK_SECONDS)
-        if replica.name in self._refused and not isinstance(listed, Failure):
-            found = await replica.ask(PROBE, self._dialect, CHECK_SECONDS)
-            if isinstance(found, Failure):
-                return
-        self.judge(replica, listed)
+                    group.start_soon(self.why_not, replica)
 
     async def why_not(self, replica: Replica) -> Failure | None:
-        """Look whether a replica serves the model; return what is in the way of asking it, or ``None``."""
-        return self.judge(replica, await replica.list_models(CHECK_SECONDS))
+        """Look whether a replica serves the model; return what is in the way of asking it, or ``None``.
+
+        One that was left out has to serve a token first: it may list what it refuses.
+        """
+        listed = await replica.list_models(CHECK_SECONDS)
+        lists = not isinstance(listed, Failure) and not differs(self._dialect, self.known, listed)
+        if lists and replica.name in self._refused:
+            found = await replica.ask(PROBE, self._dialect, CHECK_SECONDS)
+            if isinstance(found, Failure):
+                return self.refused(replica, found) if retry.policy(found.kind) == "stop_run" else found
+        return self.judge(replica, listed)
 
     def judge(self, replica: Replica, listed: Models | Failure) -> Failure | None:
         """Trust a replica, or say what is in the way of it, given what it lists."""

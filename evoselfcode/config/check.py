@@ -182,7 +182,9 @@ def _allowed(hint: Any) -> set[str]:
     described = msgspec.json.schema(hint)
     options = described.get("anyOf", [described])
     options += [option["items"] for option in options if isinstance(option.get("items"), dict)]
-    return {str(choice) for option in options for choice in option.get("enum", [])}
+    words = {str(choice) for option in options for choice in option.get("enum", [])}
+    ranges = [(it["minimum"], it["maximum"]) for it in options if it.get("type") == "integer" and "maximum" in it]
+    return words | {f"a whole number from {least} to {most}" for least, most in ranges} if words else words
 
 
 def _together(config: Any, document: Document) -> None:

@@ -212,7 +212,7 @@ class Fleet:
     @property
     def limit(self) -> int:
         """Attempts in flight when all endpoints are well."""
-        return sum(member.limit for member in self.members)
+        return min(self._total, sum(member.limit for member in self.members))
 
     @property
     def away_since(self) -> float | None:
@@ -262,11 +262,11 @@ class Fleet:
         return Member(endpoint, limits, now, random, self.tell, self._reopened)
 
     def _limits(self, count: int) -> Sequence[Limits]:
-        """Return the bounds of each of `count` endpoints."""
+        """Return the bounds of each of `count` endpoints: 1 at least, since any of them may be the last that is up."""
         if self._concurrency is None:
             return [Limits(most=self._most)] * count
         share, rest = divmod(self._concurrency, count or 1)
-        return [Limits(fixed=share + (at < rest)) for at in range(count)]
+        return [Limits(fixed=max(1, share + (at < rest))) for at in range(count)]
 
     def _reopened(self) -> None:
         """Hand out what became free, and let whoever watches look again."""

@@ -42,7 +42,7 @@ MOST_UNSEEN, MOST_SEEN = 256, 4096
 """Highest limit of a server without and with queue numbers, unless the user says another."""
 
 SILENCE = 60.0
-"""Seconds without an answer after which a server that gave queue numbers is held for one that gives none."""
+"""Seconds without numbers, or with some that see nothing run, after which a server is held for one that gives none."""
 
 GROWTH = 1.25
 """Factor of a growth at most, and how far the limit may be above what a server was seen to run (facts §2.1)."""
@@ -131,8 +131,8 @@ class Governor:
 
     def tick(self, now: float, seen: Seen) -> Change | None:
         """Look at what happened, every :data:`TICK` seconds; return the new limit if it moves."""
-        if seen.load is not None:
-            self._spoke = now
+        if seen.load is not None and (seen.load.running > 0 or not seen.in_flight):
+            self._spoke = now  # a page on which nothing runs though something is in flight is of somebody else
         self._taken = max(self._taken, min(seen.in_flight, self.limit))
         if self._before_outage is not None and not self._queued(seen.load):
             return self._rise_again(now, self._before_outage, used=seen.peak >= USED * self.limit)

@@ -70,12 +70,11 @@ class Member:
     @property
     def limit(self) -> int:
         """Attempts that it may have in flight when it is well."""
-        return self._governor.limit if self._has_share else 0
+        return self._governor.limit
 
     def share(self, limits: Limits, now: float) -> None:
-        """Go on within other bounds: another replica came or went. A fixed limit of 0 leaves it unused."""
-        self._has_share = limits.fixed != 0
-        self._governor = Governor(limits if self._has_share else Limits(fixed=1), now)
+        """Go on within other bounds: another replica came or went."""
+        self._governor = Governor(limits, now)
         self._reopen()
 
     def leave(self) -> None:

@@ -230,10 +230,8 @@ class _Run:
         self._summary.sent = True
         events = EventLog(self._folder.path)
         fleet = fleet_of(self._stage, self._config, connection, events.append)
-        batches = judged(
-            self._stage, self._config, fleet, self._to_ask(findings), self._judges,
-            stop=self._stop, on_failure=self._summary.meter.fail,
-        )  # fmt: skip
+        plan, fail = self._to_ask(findings), self._summary.meter.fail
+        batches = judged(self._stage, self._config, fleet, plan, self._judges, stop=self._stop, on_failure=fail)
 
         def shown() -> None:
             self._report(self._summary, fleet.statistics())
@@ -241,7 +239,15 @@ class _Run:
         patience = Patience(self._config.output.disk_wait, self._stop, shown)
         commits, part = self._summary.commits, name_of(self._stage.shard)
         journal = Committing(self._folder.path, self.fingerprint, patience, self.acknowledged, part, commits)
-        try:
+
+        async def close_events() -> None:
+            await finished(anyio.to_thread.run_sync(events.close))
+
+        async with AsyncExitStack() as closing:  # the journal first, and the others whatever becomes of it
+            for judge in self._judges.values():
+                closing.push_async_callback(judge.aclose)
+            closing.push_async_callback(close_events)
+            closing.push_async_callback(journal.aclose)
             async with aclosing(batches):
                 async for batch in batches:
                     self._take(journal, batch)
@@ -254,11 +260,6 @@ class _Run:
             if not self._stop.is_set():
                 self._settle(journal, self.refusals.rest())
             await journal.commit(anyio.current_time())
-        finally:
-            await journal.aclose()
-            await finished(anyio.to_thread.run_sync(events.close))
-            for judge in self._judges.values():
-                await judge.aclose()
 
     def _take(self, journal: Committing, batch: list[Judged]) -> None:
         at = datetime.now(UTC).timestamp()
