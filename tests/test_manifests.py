@@ -147,3 +147,11 @@ def test_the_array_asks_slurm_for_what_the_program_needs() -> None:
     assert grace < int(seconds)
     assert {"requeue", "open-mode"} <= set(wanted)
     assert ARRAY.stat().st_mode & stat.S_IRUSR
+
+
+def test_the_array_has_the_code_of_a_program_that_ends_at_once(tmp_path: Path) -> None:
+    """K10. Sabotage: after a signal wait again only if the program is still there, by ``kill -0``."""
+    program = "sleep 5 & trap 'kill %1; exit 75' USR1; sleep 0.05; kill -USR1 $PPID; wait"
+    for number in range(8):
+        (tmp_path / str(number)).mkdir()
+        assert run_array(tmp_path / str(number), program).returncode == 75

@@ -10,6 +10,7 @@ import pytest
 from embedded import Embedded
 from journal_lines import lines, rewrite, segments
 from shard_runs import merged, run_shards
+from test_retry_dead import poisoned
 from test_run import config, entries, run, shown
 
 from evoselfcode.datagen.pipeline.merging import merge_shards
@@ -178,6 +179,19 @@ async def test_a_run_of_its_own_is_not_replaced(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "cut" / "names" / name, tmp_path / "names" / name)
     before = shown(tmp_path)
     with pytest.raises(RunMismatch, match="holds a run of its own"):
+        merged(tmp_path)
+    assert shown(tmp_path) == before
+
+
+async def test_what_was_asked_again_after_the_merge_is_not_replaced(tmp_path: Path) -> None:
+    """Sabotage: look only whether a shard has settled the request."""
+    for index in range(2):
+        await run(Embedded(poisoned(1)), config(tmp_path), shard=Shard(index, 2))
+    assert merged(tmp_path).summary.meter.dead == 2
+    assert merged(tmp_path).summary.meter.dead == 2
+    await run(Embedded(), config(tmp_path), retry="dead")
+    before = shown(tmp_path)
+    with pytest.raises(RunMismatch, match="with 2 requests that no shard has"):
         merged(tmp_path)
     assert shown(tmp_path) == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import subprocess
 import threading
@@ -189,3 +190,30 @@ def test_promtool_finds_nothing_to_lint(tmp_path: Path) -> None:
     text = text_of(asyncio.run(after_a_run(tmp_path, Embedded())))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_the_alarms_of_the_page_go_off(tmp_path: Path) -> None:
+    """Sabotage: leave ``on (instance)`` out, so that metrics of other labels never meet."""
+    rows = checkout.table(checkout.read("docs/how-to/watch-a-run.md"), "alarms")
+    rules = [{"alert": name, "expr": checkout.ticked(expression)[0]} for name, expression in rows]
+    series = {
+        'evoself_last_commit_timestamp_seconds{instance="a"}': "0+0x30",
+        'evoself_queue_rows{instance="a", stage="names"}': "5+0x30",
+        'evoself_endpoint_up{instance="a", endpoint="b"}': "0+0x30",
+        'evoself_event_loop_lag_seconds{instance="a"}': "0.3+0x30",
+    }
+    expected = [
+        {"eval_time": "20m", "alertname": it["alert"], "exp_alerts": [{"exp_labels": {"instance": "a"}}]}
+        for it in rules
+    ]
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    tests = [{"interval": "1m", "input_series": given, "alert_rule_test": expected}]
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "page", "rules": rules}]}))
+    (tmp_path / "test.yml").write_text(
+        json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests})
+    )
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -77,6 +77,18 @@ async def test_what_was_never_asked_is_left_and_said(tmp_path: Path) -> None:
     assert (summary.meter.settled, summary.meter.dead) == (16, 0)
 
 
+async def test_a_run_that_was_stopped_is_not_complete_for_want_of_given_up_ones(tmp_path: Path) -> None:
+    """K1: no 0 while rows remain. Sabotage: call it complete where there is nothing to ask again."""
+    await run(Embedded(), config(tmp_path))
+    server = Embedded()
+    with pytest.raises(Interrupted, match=r"with 4 requests to go\nhint: .* without --retry"):
+        await run(server, config(tmp_path, num_requests=8), retry="dead")
+    assert server.messages == 0
+    manifest = read_manifest(tmp_path / "names" / "manifest.json")
+    assert manifest is not None
+    assert manifest.state == "stopped"
+
+
 async def test_a_hundred_that_are_given_up_again_do_not_end_the_run(tmp_path: Path) -> None:
     """They were given up before: the endpoint may be well. Sabotage: watch for refusals here too."""
     half = Embedded(lambda number, body: poisoned(number)(number, body) if number > 0 and number % 2 else None)

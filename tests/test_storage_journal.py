@@ -198,3 +198,19 @@ def test_a_file_of_another_writer_is_never_opened(tmp_path: Path) -> None:
         OpenSegment(tmp_path / "journal" / two_)
     two.close(0.0)
     one.close(0.0)
+
+
+@pytest.mark.parametrize("written", [2, 0])
+def test_a_journal_that_is_written_on_while_it_is_read_is_not_damaged(tmp_path: Path, written: int) -> None:
+    """Sabotage: compare the seals with the lengths at the beginning of the reading."""
+    write(tmp_path, entry("00"))
+    journal = Journal(tmp_path)
+    for number in range(written):
+        journal.append(entry(f"1{number}"))
+        journal.commit(0.0)
+    reading = read_entries(tmp_path)
+    assert next(reading) == entry("00")
+    journal.append(entry("20"))
+    journal.close(0.0)
+    write(tmp_path, entry("30"))
+    assert [one for one in reading if isinstance(one, Damage)] == []

@@ -16,13 +16,13 @@
 echo "task $SLURM_ARRAY_TASK_ID of $SLURM_ARRAY_TASK_COUNT, start ${SLURM_RESTART_COUNT:-0} on $(hostname)"
 
 # The warning reaches this shell, two minutes before the time limit: it is handed on.
-trap 'kill -USR1 $!' USR1
-trap 'kill -TERM $!' TERM INT
+trap 'told=yes; kill -USR1 $!' USR1
+trap 'told=yes; kill -TERM $!' TERM INT
 evoselfcode datagen-names --config configs/vllm.yaml --set output.grace=110 "$@" &
 child=$!
-wait $child
-code=$?
-while kill -0 $child 2>/dev/null; do # a wait that a signal ended is begun again
+told=yes
+while [ $told ]; do # a wait that a signal ended is begun again, and has the program's own code
+  told=
   wait $child
   code=$?
 done

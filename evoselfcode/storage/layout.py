@@ -157,6 +157,8 @@ def has_rows(folder: Path) -> bool:
 def missing(folder: Path, segments: list[Segment]) -> Iterator[jsonl.Damage]:
     """Yield a damage for each sealed segment that is not there, or is shorter than it was.
 
+    One that was written on, or begun, after `segments` were looked at is there now.
+
     Raises:
         StorageError: Which generation counts cannot be read.
     """
@@ -166,9 +168,16 @@ def missing(folder: Path, segments: list[Segment]) -> Iterator[jsonl.Damage]:
         seals = read_seals(path)
         for file, seal in seals.sealed.items() if seals.generation == number else ():
             left = there[file].length if file in there else 0
-            if left < seal.bytes:
+            if left < seal.bytes and (left := _length(path.with_name(file))) < seal.bytes:
                 why = f"{seal.bytes - left} of its {seal.bytes} bytes are gone; it held {seal.rows} rows"
                 yield jsonl.Damage(left, seal.bytes - left, why, file)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def generation_of(folder: Path, found: list[tuple[Segment, Head | None]] | None = None) -> Generation:

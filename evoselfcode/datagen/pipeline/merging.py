@@ -86,7 +86,7 @@ def merge_shards(
     with RunFolder(folder) as whole:
         merging = _Merging(stage, config, parts, partial=partial, stopped=stopped)
         merging.survey()
-        _refuse_own_run(whole, stage, config, merging.holds)
+        _refuse_own_run(whole, stage, config, merging.replaces)
         summary = merging.write(whole)
         summary.files = write_views(stage, config, folder, entries_of(stage.name, stage.arms(config), whole))
         complete = not absent and not merging.gaps
@@ -107,7 +107,7 @@ def merge_shards(
     return Merged(summary, config, parts[0].shard.of, absent, merging.gaps)
 
 
-def _refuse_own_run(whole: RunFolder, stage: Stage[Any], config: RunConfig, held: Callable[[str], bool]) -> None:
+def _refuse_own_run(whole: RunFolder, stage: Stage[Any], config: RunConfig, replaces: Callable[[Entry], bool]) -> None:
     """Refuse to replace what no shard has.
 
     Raises:
@@ -115,7 +115,7 @@ def _refuse_own_run(whole: RunFolder, stage: Stage[Any], config: RunConfig, held
     """
     manifest = read_manifest(whole.manifest)
     found = entries_of(stage.name, stage.arms(config), whole)
-    own = sum(1 for entry in found if isinstance(entry, Entry) and not held(entry.key))
+    own = sum(1 for entry in found if isinstance(entry, Entry) and not replaces(entry))
     if own or (manifest is not None and manifest.merged is None):
         raise RunMismatch(
             f"{whole.path} holds a run of its own, with {own} requests that no shard has",
@@ -136,6 +136,7 @@ class _Merging:
         self._partial = partial
         self._stopped = stopped
         self._settled = Settled(None)
+        self._dead: set[bytes] = set()
         self._damaged = 0
         self.gaps = 0
         asked = {arm for part in parts for arm in part.manifest.arms}
@@ -155,6 +156,8 @@ class _Merging:
                     )
                 else:
                     self._settled.add(entry)
+                    if entry.failure is not None:
+                        self._dead.add(compact(entry.key))
         late: dict[int, int] = {}
         for number, (request, index) in enumerate(self._plan()):
             self._breathe(number)
@@ -165,9 +168,9 @@ class _Merging:
             some = ", ".join(f"{count} of shard {index}/{self._of}" for index, count in sorted(late.items())[:10])
             raise UsageError(f"requests of the plan that no shard has: {some}", hint=WAYS)
 
-    def holds(self, key: str) -> bool:
-        """Say whether a shard has settled this request."""
-        return key in self._settled
+    def replaces(self, entry: Entry) -> bool:
+        """Say whether a shard has this request too, and did not give up what was answered here since."""
+        return entry.key in self._settled and (entry.failure is not None or compact(entry.key) not in self._dead)
 
     def write(self, whole: RunFolder) -> Summary:
         """Let the journal in `whole` be that of all shards, and return what it came to."""

@@ -31,7 +31,7 @@ from evoselfcode.datagen.pipeline.saturating import Saturating
 from evoselfcode.datagen.pipeline.settled import Retry, Settled
 from evoselfcode.datagen.pipeline.sharding import Shard, folder_of, name_of
 from evoselfcode.datagen.pipeline.stage import Judge, Judged, Row, Stage, chosen_arms, judged, requests
-from evoselfcode.datagen.pipeline.stopping import breathe, stretches, unless_stopped
+from evoselfcode.datagen.pipeline.stopping import breathe, rows_remain, stretches, unless_stopped
 from evoselfcode.datagen.pipeline.summary import Report, Summary
 from evoselfcode.datagen.pipeline.viewing import MOST_AT_A_STOP, write_views
 from evoselfcode.engine import Meter, Stop
@@ -131,8 +131,15 @@ class _Run:
         await self._resume()
         known = self._summary.findings
         if known.requests and await self._count_plan(known) == 0:
-            await self._finish(began, "complete")
-            return self._summary
+            await self._finish(began, state := "stopped" if self.settled.left else "complete")
+        else:
+            state = await self._run(began)
+        if state == "stopped":
+            raise rows_remain(self._summary.meter.remaining, self.settled.left)
+        return self._summary
+
+    async def _run(self, began: float) -> str:
+        """Ask for what is left, write what it came to, and return the state that the run ends in."""
         state, ours = "failed", True
         try:
             async with AsyncExitStack() as stack:
@@ -150,12 +157,7 @@ class _Run:
         finally:
             if ours:
                 await finished(self._finish(began, state))
-        if state == "stopped":
-            raise Interrupted(
-                f"stopped with {self._summary.meter.remaining + self.settled.left} requests to go",
-                hint="run the same command again to resume",
-            )
-        return self._summary
+        return state
 
     def _recall(self, manifest: Manifest) -> None:
         if not one_model(manifest.base_url, self._client.base_url) or manifest.fingerprint != self.fingerprint:
@@ -294,6 +296,5 @@ class _Run:
             raise gap
 
     def _write_manifest(self, state: str) -> None:
-        made = {"started": self._started, "state": state}
-        manifest = manifest_of(self._config, self.fingerprint, self._client.base_url, self._summary, **made)
-        write_manifest(self._folder.manifest, manifest)
+        made = (self._config, self.fingerprint, self._client.base_url, self._summary)
+        write_manifest(self._folder.manifest, manifest_of(*made, started=self._started, state=state))

@@ -71,5 +71,18 @@ async def unless_stopped(stop: Stop, work: Callable[[], Awaitable[T]]) -> T:
     return result[0]
 
 
+def rows_remain(ahead: int, left: int) -> Interrupted:
+    """Make the error of a run that ended while rows remain.
+
+    Args:
+        ahead: Requests that the same command would ask.
+        left: Requests that it would not, for it asks again for given-up ones alone.
+    """
+    without = " without --retry" if left and not ahead else ""
+    return Interrupted(
+        f"stopped with {ahead + left} requests to go", hint=f"run the same command again{without} to resume"
+    )
+
+
 def _interrupted() -> Interrupted:
     return Interrupted("stopped before anything was asked", hint="run the same command again to go on")
