@@ -77,13 +77,13 @@ def test_a_limit_that_moves_all_day_is_thinned() -> None:
     assert found["limit"][-1][1] == 999 % 90
 
 
-def test_events_are_read_as_they_were_written(tmp_path: Path) -> None:
+async def test_events_are_read_as_they_were_written(tmp_path: Path) -> None:
     """A torn last line and a line of another kind are left out. Sabotage: give up at the first of them."""
     log = EventLog(tmp_path)
     written = [Event(1.5, "limit", A, "limit 16 to 20: there is room", 20), Event(2.0, "parked", A, "gone")]
     for one in written:
         log.append(one)
-    log.close()
+    await log.aclose()
     whole = (tmp_path / EVENTS).read_bytes()
     (tmp_path / EVENTS).write_bytes(b'{"at": "noon"}\n\xff\n' + whole + whole[:30])
     assert read_events(tmp_path) == [

@@ -14,8 +14,9 @@ from embedded import Embedded
 from journal_lines import entries
 from test_run import config, run, shown
 
+from evoselfcode.datagen.pipeline.events import EventLog, read_events
 from evoselfcode.datagen.pipeline.stage import OneByOne
-from evoselfcode.engine import Stop
+from evoselfcode.engine import Event, Stop
 from evoselfcode.errors import DiskFull, EndpointDown, RunMismatch
 from evoselfcode.storage import Journal, disk, read_manifest
 
@@ -155,3 +156,27 @@ async def test_a_journal_that_cannot_be_closed_leaves_no_judge_behind(
     with pytest.raises(DiskFull):
         await run(server, type(config(tmp_path)).from_mapping(settings))
     assert len(closed) == 2
+
+
+async def test_events_wait_for_space_and_do_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D5: what a run waits for is the journal. Sabotage: let ``EventLog._write`` pass the error on, or drop them."""
+    append, tries = disk.append, [0]
+
+    def full(descriptor: int, data: bytes) -> int:
+        tries[0] += 1
+        if tries[0] <= 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return append(descriptor, data)
+
+    monkeypatch.setattr(disk, "append", full)
+    log = EventLog(tmp_path)
+    log.append(Event(1.0, "parked", "a", "gone"))
+    await log.commit()
+    log.append(Event(2.0, "returned", "a", "back"))
+    await log.commit()
+    assert read_events(tmp_path) == []
+    await log.aclose()
+    assert read_events(tmp_path) == []  # a run that ends without space for them has lost nothing that it needs
+    await log.commit()
+    await log.aclose()
+    assert [event["at"] for event in read_events(tmp_path)] == [1.0, 2.0]

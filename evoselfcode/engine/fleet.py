@@ -34,9 +34,6 @@ HEALTHY = 0.9
 AWAY = Failure("connect", "it went away before anything was sent")
 """What becomes of a start that was granted for an endpoint that is no longer asked."""
 
-GOING = 5.0
-"""Seconds within which an endpoint that breaks attempts and goes away has done both at once."""
-
 OUTAGE_LIMIT = 3600.0
 """Seconds for which a run waits for an endpoint."""
 
@@ -198,9 +195,9 @@ class Fleet:
         return retry.Tried(failure, seconds, counts, now, member.name, self.healthy)
 
     def went_away(self, tried: retry.Tried) -> bool:
-        """Say whether the endpoint of an attempt that failed was parked right after it."""
-        parked = (member.health.parked_at for member in self.members if member.name == tried.endpoint)
-        return any(tried.at <= at <= tried.at + GOING for at in parked)
+        """Say whether an endpoint answered nobody after an attempt that failed there, until it was parked."""
+        there = (member.health.went for member in self.members if member.name == tried.endpoint)
+        return any(answered <= tried.at <= parked for went in there for answered, parked in went)
 
     @property
     def healthy(self) -> bool:

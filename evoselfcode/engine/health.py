@@ -19,6 +19,7 @@ is away is no row's fault: rows wait for whoever is up.
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from random import Random
 from typing import Literal
@@ -59,6 +60,10 @@ PROBE_BASE, PROBE_CAP = 1.0, 30.0
 """Seconds between two probes of an endpoint that is away: doubled each time up to the cap, a quarter more or less."""
 
 
+KNOWN = 8
+"""Times that it went away that are remembered, for the rows that were in flight then."""
+
+
 class Health:
     """What is known of one endpoint.
 
@@ -69,7 +74,7 @@ class Health:
         state: See above.
         until: When a pause ends or the next probe is due, in seconds of the caller's clock.
         away_since: Since when nothing is answered: it is parked, or paused and was silent since; ``None`` otherwise.
-        parked_at: When it was parked last.
+        went: When it was parked of late: its last answer before, and the moment itself.
         last: The last failure that says something of the endpoint.
     """
 
@@ -78,7 +83,7 @@ class Health:
         self.state: State = "up"
         self.until = 0.0
         self.away_since: float | None = None
-        self.parked_at = -inf
+        self.went: deque[tuple[float, float]] = deque(maxlen=KNOWN)
         self.last: Failure | None = None
         self._trial = False
         self._answered_at = -inf
@@ -177,7 +182,7 @@ class Health:
         if self.state == "parked":
             return False
         self.state, self._trial, self._episodes = "parked", False, 0
-        self.parked_at = now
+        self.went.append((self._answered_at, now))
         if self.away_since is None:
             self.away_since = now
         self.until = now + max(self._until_the_probe(), failure.retry_after or 0.0)

@@ -1,6 +1,7 @@
 """What happened to the endpoints of a run, kept beside its journal: ``events.jsonl``, one event a line.
 
-This file decides where events are kept. A run without events has no such file, and no run needs it to resume.
+This file decides where events are kept. A run without events has no such file, and no run needs it to resume: on a full
+disk they wait, and whether the run does is the journal's matter.
 """
 
 from __future__ import annotations
@@ -8,9 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import msgspec
 
 from evoselfcode.engine import Event
+from evoselfcode.errors import DiskFull
+from evoselfcode.finishing import finished
 from evoselfcode.storage import Appender, plain, storage_errors
 
 EVENTS = "events.jsonl"
@@ -29,39 +34,46 @@ class EventLog:
         self._pending: list[Event] = []
         self._file: Appender | None = None
 
-    @property
-    def pending(self) -> bool:
-        """Whether there is something to commit."""
-        return bool(self._pending)
-
     def append(self, event: Event) -> None:
         """Take an event. Never blocks."""
         self._pending.append(event)
 
-    def commit(self) -> None:
-        """Write what was taken. Blocks for the disk: call it off the event loop.
+    async def commit(self) -> None:
+        """Write what was taken; without space for it, the next commit does. Cancelled: it is brought to its end.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: It cannot be written for another reason.
         """
+        if self._pending:
+            await finished(anyio.to_thread.run_sync(self._write))
+
+    async def aclose(self) -> None:
+        """Write the rest, if there is space, and close the file. Cancelled: it is brought to its end.
+
+        Raises:
+            StorageError: The rest cannot be written for another reason.
+        """
+        try:
+            await self.commit()
+        finally:
+            self._close()
+
+    def _write(self) -> None:
         events, self._pending = self._pending, []
-        if not events:
-            return
-        if self._file is None:
-            self._file = Appender(self._path, frame=plain)
-        for event in events:
-            self._file.append(msgspec.json.encode(event))
-        self._file.commit()
+        try:
+            if self._file is None:
+                self._file = Appender(self._path, frame=plain)
+            for event in events:
+                self._file.append(msgspec.json.encode(event))
+            self._file.commit()
+        except DiskFull:
+            self._pending[:0] = events  # what was written in part may be written twice
+            self._close()
 
-    def close(self) -> None:
-        """Write the rest and close the file.
-
-        Raises:
-            StorageError: It cannot be written.
-        """
-        self.commit()
-        if self._file is not None:
-            self._file.close()
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:

@@ -242,21 +242,17 @@ class _Run:
         commits, part = self._summary.commits, name_of(self._stage.shard)
         journal = Committing(self._folder.path, self.fingerprint, patience, self.acknowledged, part, commits)
 
-        async def close_events() -> None:
-            await finished(anyio.to_thread.run_sync(events.close))
-
         async with AsyncExitStack() as closing:  # the journal first, and the others whatever becomes of it
             for judge in self._judges.values():
                 closing.push_async_callback(judge.aclose)
-            closing.push_async_callback(close_events)
+            closing.push_async_callback(events.aclose)
             closing.push_async_callback(journal.aclose)
             async with aclosing(batches):
                 async for batch in batches:
                     self._take(journal, batch)
                     self._expect()
                     await journal.commit_if_due(moment := anyio.current_time())
-                    if events.pending:
-                        await finished(anyio.to_thread.run_sync(events.commit))
+                    await events.commit()
                     self._summary.seconds = moment - began
                     shown()
             if not self._stop.is_set():
