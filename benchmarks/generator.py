@@ -76,13 +76,14 @@ def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: 
     if done.returncode:
         raise SystemExit(f"{way} at {flying} in flight ended with {done.returncode}: {done.stderr}")
     told = dict(json.loads(done.stdout))
+    told.setdefault("safe_cpu_s", told["run_cpu_s"])
+    told.setdefault("safe_wall_s", told["run_wall_s"])
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     wall = after.elapsed - before.elapsed
     others = max(0.0, busy - cpu) / wall
     return told | {
         "run_us": 1e6 * told["run_cpu_s"] / requests, "all_us": 1e6 * cpu / requests, "all_cpu_s": cpu,
-        "safe_us": 1e6 * told.get("safe_cpu_s", told["run_cpu_s"]) / requests,
-        "per_s": requests / told["run_wall_s"], "others": others,
+        "safe_us": 1e6 * told["safe_cpu_s"] / requests, "per_s": requests / told["safe_wall_s"], "others": others,
     }  # fmt: skip
 
 
