@@ -20,7 +20,7 @@ from evoselfcode.datagen.pipeline.stage import requests
 from evoselfcode.datagen.pipeline.summary import Summary
 from evoselfcode.engine import FleetStatistics, Stop
 from evoselfcode.engine.member import Member
-from evoselfcode.errors import EndpointDown, EvoselfcodeError, Interrupted, StorageError
+from evoselfcode.errors import EndpointDown, EvoselfcodeError, FimUnavailable, Interrupted, StorageError
 from sim.checks import after_a_life, after_the_end
 from sim.disk import Disk
 from sim.history import History, Life
@@ -142,7 +142,7 @@ class Played:
             life.how, over = "complete", True
         except Killed:
             life.how, over = "killed", False
-        except (Interrupted, EndpointDown, StorageError) as error:
+        except (Interrupted, EndpointDown, StorageError, FimUnavailable) as error:
             life.how, over = type(error).__name__, False
             self._judge_an_error(error)
         except EvoselfcodeError as error:
@@ -162,7 +162,7 @@ class Played:
         if isinstance(error, StorageError) and not self.disk.faults:
             self.history.broken.append(f"the run complained about a sound disk: {error}")
         ill = any(begins < self.loop.time() < ends + LAST_PROBE for _, _, begins, ends in self.history.ills)
-        if isinstance(error, EndpointDown) and not ill:
+        if isinstance(error, EndpointDown | FimUnavailable) and not ill:  # a preflight believes three 500s in a row
             self.history.broken.append(f"(R2) the run gave up replicas that are well: {error}")
 
     def _bury(self, life: Life, *, power: bool) -> None:
