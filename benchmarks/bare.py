@@ -54,25 +54,25 @@ class Connection(asyncio.Protocol):
         self.parts = []
 
 
-def body(number: int) -> bytes:
+def body(number: int, n: int = 4) -> bytes:
     document = {"model": "m", "prompt": "This is an algorithm function.\n\ndef ", "suffix": "():\n",
-                "max_tokens": 16, "temperature": 0.4, "top_p": 0.9, "n": 4, "seed": number,
+                "max_tokens": 16, "temperature": 0.4, "top_p": 0.9, "n": n, "seed": number,
                 "stop": ["(", " ", "\n"], "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}  # fmt: skip
     return orjson.dumps(document)
 
 
-async def bare(port: int, flying: int, requests: int) -> list[float]:
-    """Send `requests` with `flying` of them in flight; return how long each took, in seconds."""
+async def bare(port: int, flying: int, requests: int, n: int = 4) -> list[float]:
+    """Send `requests` for `n` names each with `flying` of them in flight; return how long each took, in seconds."""
     loop, idle = asyncio.get_running_loop(), list[Connection]()
 
     async def send(number: int) -> bytes:
-        asked = body(number)
+        asked = body(number, n)
         connection = idle.pop() if idle else (await loop.create_connection(Connection, "127.0.0.1", port))[1]
         reply = await connection.ask(HEAD % (len(asked), asked))
         idle.append(connection)
         return reply
 
-    took = await all_of(send, flying, requests)
+    took = await all_of(send, flying, requests, n)
     for connection in idle:
         connection.transport.close()
     return took
@@ -96,7 +96,7 @@ async def over_the_lane(port: int, flying: int, requests: int) -> list[float]:
     return took
 
 
-async def all_of(send: Callable[[int], Awaitable[bytes]], flying: int, requests: int) -> list[float]:
+async def all_of(send: Callable[[int], Awaitable[bytes]], flying: int, requests: int, n: int = 4) -> list[float]:
     """Send from as many tasks as there are to be requests in flight, and decode what comes."""
     clock, decode = asyncio.get_running_loop().time, msgspec.json.Decoder(Reply).decode
     plan, took = iter(range(requests)), list[float]()
@@ -105,7 +105,7 @@ async def all_of(send: Callable[[int], Awaitable[bytes]], flying: int, requests:
         for number in plan:
             began = clock()
             reply = decode(await send(number))
-            if len(reply.choices) != 4 or not all(choice.finish_reason for choice in reply.choices):
+            if len(reply.choices) != n or not all(choice.finish_reason for choice in reply.choices):
                 raise AssertionError("the reply is no completion")
             took.append(clock() - began)
 

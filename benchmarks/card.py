@@ -38,8 +38,9 @@ class Record:
     ) -> None:
         self._results = results
         self._began, self._load = time.time(), os.getloadavg()[0]
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began))
         digest = blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()
-        self._about = {"benchmark": benchmark, "day": time.strftime("%Y-%m-%d"), "commit": commit(),
+        self._about = {"benchmark": benchmark, "day": at[:10], "at": at, "commit": commit(),
                        "versions": versions("evoselfcode", *packages), "settings": dict(settings),
                        "settings_hash": digest}  # fmt: skip
 

@@ -1,8 +1,7 @@
 """Measure what a request costs the whole generator: as ratios to the bare loop, to what one writes by hand, to httpx.
 
-Run it with ``make bench``: about eight minutes on two cores. It prints one table, with versions, the machine and every
-goal, and keeps the same as JSON beside this file, in ``benchmarks/results/``. What is not installed is left out, and
-said to be.
+Run it with ``python benchmarks/generator.py``: ten minutes on two cores. It prints one table and every goal, and keeps
+its record. What is not installed is left out, and said to be.
 
 **The ceiling** is :mod:`bare`: a keep-alive pool over httptools that writes bodies, decodes replies, and does nothing
 else. **The generator** is the stage of names as it runs for users: plan, keys, bodies, retries, limits, deadlines,
@@ -19,35 +18,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from statistics import median
+from typing import Any
 
+from card import ROOT, Record, used
 from goals import Figures, judged
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 REQUESTS = 20_000
-PACKAGES = ("evoselfcode", "httptools", "msgspec", "orjson", "anyio", "httpx", "uvloop", "aiohttp")
+PACKAGES = ("httptools", "msgspec", "orjson", "anyio", "httpx", "uvloop", "aiohttp")
 
-PLAN: tuple[tuple[str, float, int, int, int, dict[str, bool]], ...] = (
+PLAN: tuple[tuple[str, float, int, int, int, dict[str, Any]], ...] = (
     # way, seconds of latency, in flight, requests, rounds, options
     *((way, 0.0, flying, REQUESTS, 3, {"uvloop": uvloop})
       for flying in (64, 256, 1024) for uvloop in (False, True) for way in ("bare", "generator")),
     *((way, 0.0, 256, REQUESTS, 3, {"logprobs": True}) for way in ("bare", "generator")),
     *((way, 0.0, 256, REQUESTS, 3, {}) for way in ("lane", "lean", "mounted", "aiohttp")),
     ("lane", 0.0, 256, REQUESTS, 3, {"uvloop": True}),
+    *((way, 0.0, 256, REQUESTS, 1, {"n": n}) for n in (1, 16) for way in ("bare", "generator")),
     ("stock", 0.0, 256, 2000, 1, {}),
     *((way, 0.05, flying, REQUESTS, 3, {"uvloop": uvloop})
       for flying in (64, 256, 1024) for uvloop in (False, True) for way in ("bare", "generator")),
-    *((way, 0.5, flying, 20 * flying, 1, {}) for flying in (1024, 2048) for way in ("bare", "generator")),
+    *((way, 0.5, flying, 20 * flying, 1, {}) for flying in (64, 256, 1024, 2048) for way in ("bare", "generator")),
     ("generator", 0.0, 4096, REQUESTS, 1, {}),
     *((way, 0.0, 1, 2, 3, {}) for way in ("bare", "generator")),
 )  # fmt: skip
@@ -64,7 +60,7 @@ def server(latency: float) -> Iterator[tuple[int, int]]:
         process.stdin.close()
 
 
-def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: dict[str, bool]) -> dict[str, float]:
+def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: dict[str, Any]) -> dict[str, float]:
     """Measure a way once; CPU of the whole process from its start to its exit besides, and cores that others used."""
     port, process = at
     wanted = {"way": way, "port": port, "flying": flying, "requests": requests} | options
@@ -87,15 +83,6 @@ def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: 
     }  # fmt: skip
 
 
-def used(process: int | None = None) -> float:
-    """Return the CPU seconds that the machine, or one process, has used by now."""
-    if process is None:
-        user, nice, system, _, _, irq, soft = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:8])
-        return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
-    user, system = map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13])
-    return (user + system) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(rounds: int, ways: list[str]) -> Figures:
     """Measure these ways under all conditions, in turns."""
     found: Figures = {}
@@ -107,7 +94,8 @@ def measure(rounds: int, ways: list[str]) -> Figures:
                     if number >= most or (options.get("uvloop") and not find_spec("uvloop")):
                         continue
                     told = one_run(way, at, flying, requests, options)
-                    named = " ".join([way, *(name for name, on in options.items() if on)])
+                    told_apart = (name if on is True else f"{name}={on}" for name, on in options.items() if on)
+                    named = " ".join([way, *told_apart])
                     found.setdefault((named, latency, flying, requests), []).append(told)
                     print(f"\r{named}, {flying} in flight, {latency:g} s{'':20}", end="", file=sys.stderr)
     print(file=sys.stderr)
@@ -134,54 +122,22 @@ def table(found: Figures) -> str:
     return "\n".join(lines)
 
 
-def beside(name: str) -> str:
-    """Run another benchmark of this folder, if it is there, and return what it says."""
-    if not (file := ROOT / "benchmarks" / name).exists():
-        return ""
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": path})
-    return done.stdout
-
-
-def known() -> dict[str, str]:
-    """Return the versions of all that takes part, and say what is not installed."""
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            print(f"not installed, so not measured: {name}")
-    return versions
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what a request costs the whole generator.")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured, at most")
     every = [way for way in dict.fromkeys(step[0] for step in PLAN) if way != "aiohttp" or find_spec("aiohttp")]
     parser.add_argument("--ways", nargs="+", choices=every, default=every, help="what is measured")
     options = parser.parse_args()
-    began, load = time.time(), os.getloadavg()[0]
+    record = Record("generator", vars(options), PACKAGES)
     found = measure(options.rounds, options.ways)
-    others = [run["others"] for runs in found.values() for run in runs]
-    machine = {"cores": os.cpu_count(), "kind": platform.machine(), "system": platform.release(),
-               "load_before": load, "load_after": os.getloadavg()[0],
-               "cores_used_by_others": [round(pick(others), 2) for pick in (min, median, max)]}  # fmt: skip
-    versions, goals = known(), judged(found)
+    goals = judged(found)
     print(f"{table(found)}\n")
     for goal in goals:
         print(f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:7.2f}  {goal['sentence']}")
-    said = {name: beside(name) for name in ("pieces.py", "journal.py")}
-    print("".join(f"\n{text}" for text in said.values() if text))
-    day = time.strftime("%Y-%m-%d")
-    print(f"{day}, {time.time() - began:.0f} s; {', '.join(' '.join(pair) for pair in versions.items())}")
-    print(f"{json.dumps(machine)}")
-    RESULTS.mkdir(exist_ok=True)
+    print("".join(f"not installed, so not measured: {name}\n" for name, told in record.versions.items() if not told))
     figures = [dict(zip(("way", "latency_s", "in_flight", "requests"), key, strict=True)) | {"runs": runs}
                for key, runs in found.items()]  # fmt: skip
-    document = {"benchmark": "generator", "day": day, "versions": versions, "machine": machine, "goals": goals,
-                "figures": figures} | {name: text.splitlines()[-1] for name, text in said.items() if text}  # fmt: skip
-    (RESULTS / f"generator-{day}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    record.keep(figures, goals=goals, others=[run["others"] for runs in found.values() for run in runs])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         port: Where the server is, on loopback.
         requests: How many are sent.
         flying: How many are in flight.
+        n: Choices of a request.
         logprobs: Whether log-probabilities are asked for.
         uvloop: Whether uvloop carries it.
     """
@@ -39,6 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     requests: int
     flying: int
+    n: int = 4
     logprobs: bool = False
     uvloop: bool = False
 
@@ -47,7 +49,7 @@ async def bare(wanted: Wanted, told: dict[str, Any]) -> list[float]:
     from bare import bare
 
     with clocked(told):
-        return await bare(wanted.port, wanted.flying, wanted.requests)
+        return await bare(wanted.port, wanted.flying, wanted.requests, wanted.n)
 
 
 async def lane(wanted: Wanted, told: dict[str, Any]) -> list[float]:
@@ -76,7 +78,7 @@ async def generator(wanted: Wanted, told: dict[str, Any], make: Callable[[], Any
             "model": "m",
             "api": {"base_url": f"http://127.0.0.1:{wanted.port}", "concurrency": wanted.flying,
                     "fim": {"mode": "suffix"}},
-            "namegen": {"num_requests": wanted.requests // 2, "logprobs": wanted.logprobs},
+            "namegen": {"num_requests": wanted.requests // 2, "n": wanted.n, "logprobs": wanted.logprobs},
             "output": {"dir": folder},
         })  # fmt: skip
         own = make() if make is not None else None

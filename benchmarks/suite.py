@@ -1,0 +1,77 @@
+"""Run the benchmarks that need no other program than ours, one after the other, and show every goal they judged.
+
+Run it with ``make bench``. Each benchmark is a process of its own, prints its card, and keeps its record under
+``benchmarks/results/``. One that fails does not keep the others from running; the exit code says that it did. The
+goals that compare with other programs are those of ``make bench-peers``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from card import RESULTS, ROOT
+
+SUITE: dict[str, tuple[str, ...]] = {
+    "ceiling": (),
+    "generator": (),
+    "pieces": (),
+    "transport": (),
+    "goodput": (),
+    "journal": ("--large",),
+    "filters": ("--times", "4", "--rounds", "3"),
+    "duplicates": ("--sizes", "5000", "20000", "50000"),
+}
+"""Each benchmark and its arguments, in the order of running."""
+
+
+def run(name: str, arguments: tuple[str, ...]) -> bool:
+    """Run one benchmark to its end; say whether it ended well."""
+    print(f"\n== {name} {' '.join(arguments)}", flush=True)
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "EVOSELFCODE_UVLOOP": "0"}  # a way that is on uvloop says so
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments]
+    return subprocess.run(command, check=False, env=environment).returncode == 0
+
+
+def kept_since(moment: float) -> list[dict[str, Any]]:
+    """Return what was kept since a moment, in the order of keeping."""
+    files = sorted((file for file in RESULTS.glob("*.json") if file.stat().st_mtime >= moment), key=_age)
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _age(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+def goals(documents: list[dict[str, Any]]) -> str:
+    """Show every goal of these documents, in the order of their numbers."""
+    found = [goal | {"of": document["benchmark"]} for document in documents for goal in document["goals"]]
+    found.sort(key=lambda goal: int(goal["goal"].strip("G") or 0))
+    lines = [f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:10,.2f}  {goal['sentence']}"
+             f" ({goal['of']})" for goal in found]  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run the benchmarks.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; all if left out: {', '.join(SUITE)}")
+    names = parser.parse_args().names or list(SUITE)
+    if unknown := [name for name in names if name not in SUITE]:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(SUITE)}")
+    began = time.time()
+    failed = [name for name in names if not run(name, SUITE[name])]
+    print(f"\n{goals(kept_since(began))}\n\n{time.time() - began:,.0f} s")
+    for name in failed:
+        print(f"failed: {name}")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

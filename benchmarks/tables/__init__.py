@@ -1,0 +1,51 @@
+"""The figures of the pages, made from the records that the benchmarks kept.
+
+A page marks a region by ``<!-- figures: TABLE RECORD -->`` and ``<!-- /figures -->``; TABLE names a function here,
+RECORD a file of ``benchmarks/results/``. What stands between is what the function makes of the record, to the letter:
+``scripts/write_performance.py`` writes it, and a test compares it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tables import generator
+from tables.writing import Document
+
+REGION = re.compile(
+    r"<!-- figures: (?P<table>\S+) (?P<record>\S+) -->\n\n(?P<text>.*?)\n?<!-- /figures -->", re.DOTALL
+)  # fmt: skip
+
+TABLES: dict[str, Callable[[Document], str]] = {
+    "generator.costs": generator.costs,
+    "generator.g1": generator.against_bare,
+    "generator.goals": generator.goals,
+}
+"""What makes a region's text of a record, by its name: the benchmark's, a point, and what it shows."""
+
+
+def load(file: Path) -> Document:
+    """Read a record."""
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def filled(region: re.Match[str], results: Path, record: str | None = None) -> str:
+    """Return a region as its record says, or as another record says.
+
+    Raises:
+        KeyError: There is no such table.
+        OSError: There is no such record.
+    """
+    record = record or region["record"]
+    text = TABLES[region["table"]](load(results / record)).rstrip("\n")
+    return f"<!-- figures: {region['table']} {record} -->\n\n{text}\n\n<!-- /figures -->"
+
+
+def newest(results: Path, benchmark: str) -> str | None:
+    """Return the name of the last record of a benchmark."""
+    files = results.glob(f"{benchmark}-????-??-??-*.json")
+    found = max(files, key=lambda file: str(load(file)["at"]), default=None)
+    return found.name if found else None

@@ -1,0 +1,45 @@
+"""Write the figures of README and docs anew, from the newest records under benchmarks/results/.
+
+Only what stands between ``<!-- figures: TABLE RECORD -->`` and ``<!-- /figures -->`` is written; TABLE is kept, RECORD
+becomes the newest one of the same benchmark. With ``--check`` nothing is written, and the exit code says whether
+something would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from card import RESULTS, ROOT
+from tables import REGION, filled, newest
+
+
+def written(page: str) -> str:
+    """Return a page with its regions filled from the newest records."""
+
+    def fill(region: re.Match[str]) -> str:
+        return filled(region, RESULTS, newest(RESULTS, region["table"].partition(".")[0]))
+
+    return REGION.sub(fill, page)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the figures of README and docs.")
+    parser.add_argument("--check", action="store_true", help="write nothing, and say what would be written")
+    check, stale = parser.parse_args().check, False
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        if (new := written(text)) != text:
+            stale = True
+            print(page.relative_to(ROOT))
+            if not check:
+                page.write_text(new, encoding="utf-8")
+    sys.exit(check and stale)
+
+
+if __name__ == "__main__":
+    main()
