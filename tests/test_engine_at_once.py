@@ -7,6 +7,7 @@ from endpoints import DONE, Scripted, fleet_of, requests
 from virtual_time import in_virtual_time
 
 from evoselfcode.engine import AtOnce, outcomes
+from evoselfcode.engine.pool import READY
 from evoselfcode.records import Completion, Failure, Outcome, Request
 
 
@@ -48,3 +49,17 @@ async def test_a_request_that_waits_leaves_no_slot_idle() -> None:
     assert sorted(found) == list(range(30))
     assert order[:2] == [0, 1]
     assert sorted(order[-2:]) == [0, 1]
+
+
+@in_virtual_time
+async def test_many_replies_at_once_wait_with_their_workers() -> None:
+    """What waits to be taken is memory besides. Sabotage: let as many wait as there are workers."""
+
+    async def send(request: Request) -> Completion:
+        await anyio.sleep(1)
+        return DONE
+
+    fleet = fleet_of(Scripted(send), slots=3 * READY)
+    taken = [len(batch) async for batch in outcomes(requests(6 * READY), fleet, finish=AtOnce(number_of))]
+    assert sum(taken) == 6 * READY
+    assert max(taken) == READY

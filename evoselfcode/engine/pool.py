@@ -5,7 +5,7 @@ request says, how it is sent (:class:`evoselfcode.engine.endpoints.Endpoint`) an
 rules of retrying are :func:`evoselfcode.wire.retry.attempts`; this file carries them out, after a first failure.
 
 Memory does not depend on the length of the plan: each worker has one request under way or one outcome to hand over,
-at most as many outcomes as workers wait to be taken, and at most as many and one were taken last.
+at most :data:`READY` outcomes wait to be taken, and at most as many were taken last.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class AtOnce(Generic[T]):
 
 TICK = 1.0
 """Seconds after which :func:`outcomes` yields an empty list, so that its caller can commit and report."""
+
+READY = 512
+"""Most outcomes that wait to be taken: with 4,096 in flight as many would take 20 MB, and cost nothing less."""
 
 
 async def outcomes(
@@ -161,7 +164,7 @@ class _Pool(Generic[T]):
         wanted = limit + (min(self._waiting, spare) if isinstance(self._finish, AtOnce) else spare)
         if self._exhausted or wanted <= self._workers:
             return
-        self._ready.room = wanted
+        self._ready.room = min(wanted, READY)
         while self._workers < wanted:
             self._workers += 1
             group.start_soon(self._work)
