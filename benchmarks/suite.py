@@ -22,10 +22,12 @@ SUITE: dict[str, tuple[str, ...]] = {
     "ceiling": (),
     "generator": (),
     "pieces": (),
-    "transport": (),
+    "transport": ("--rounds", "1"),
     "goodput": (),
     "journal": ("--large",),
     "filters": ("--times", "4", "--rounds", "3"),
+    "export": ("--rows", "50000", "--rounds", "2"),
+    "soak": (),
     "duplicates": ("--sizes", "5000", "20000", "50000"),
 }
 """Each benchmark and its arguments, in the order of running."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import generator
+from tables import client, data, generator
 from tables.writing import Document
 
 REGION = re.compile(
@@ -20,9 +20,15 @@ REGION = re.compile(
 )  # fmt: skip
 
 TABLES: dict[str, Callable[[Document], str]] = {
+    "duplicates.cost": data.duplicates,
+    "export.ways": data.exports,
+    "filters.ways": data.filters,
     "generator.costs": generator.costs,
     "generator.g1": generator.against_bare,
     "generator.goals": generator.goals,
+    "pieces.costs": client.pieces,
+    "soak.growth": client.soak,
+    "transport.lanes": client.lanes,
 }
 """What makes a region's text of a record, by its name: the benchmark's, a point, and what it shows."""
 
