@@ -6,7 +6,7 @@ its record. What is not installed is left out, and said to be.
 **The ceiling** is :mod:`bare`: a keep-alive pool over httptools that writes bodies, decodes replies, and does nothing
 else. **The generator** is the stage of names as it runs for users: plan, keys, bodies, retries, limits, deadlines,
 replies, four names each parsed and judged, duplicates, the journal with its checksums and syncs, and in the end the
-views. The server is a process on the other core (:mod:`loopback`) whose replies differ, so that filters have work.
+views. The server is a process on the other core (:mod:`target`) whose replies differ, so that filters have work.
 
 What counts is CPU time of the client's process, user and system, all threads; it depends less on what else the machine
 does than the wall does. Each measurement is a process of its own (:mod:`one_run`), and the ways take turns. A figure is
@@ -20,14 +20,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
 from card import ROOT, Record, used
 from goals import Figures, judged
+from serving import At, target
 
 REQUESTS = 20_000
 PACKAGES = ("httptools", "msgspec", "orjson", "anyio", "httpx", "uvloop", "aiohttp")
@@ -49,24 +49,18 @@ PLAN: tuple[tuple[str, float, int, int, int, dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
-@contextmanager
-def server(latency: float) -> Iterator[tuple[int, int]]:
+def server(latency: float) -> AbstractContextManager[At]:
     """Serve names on the last core; give the port and the process."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "loopback.py"), str(latency), str(REQUESTS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline()), process.pid
-        assert process.stdin is not None
-        process.stdin.close()
+    return target("--latency", f"{latency:g}s", "--names", str(REQUESTS))
 
 
-def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: dict[str, Any]) -> dict[str, float]:
+def one_run(way: str, at: At, flying: int, requests: int, options: dict[str, Any]) -> dict[str, float]:
     """Measure a way once; CPU of the whole process from its start to its exit besides, and cores that others used."""
     port, process = at
     wanted = {"way": way, "port": port, "flying": flying, "requests": requests} | options
     command = [sys.executable, str(ROOT / "benchmarks" / "one_run.py"), json.dumps(wanted)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    before, busy = os.times(), used() - used(process)
+    before, busy, served = os.times(), used() - used(process), used(process)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
     after, busy = os.times(), used() - used(process) - busy
     if done.returncode:
@@ -76,10 +70,11 @@ def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: 
     told.setdefault("safe_wall_s", told["run_wall_s"])
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     wall = after.elapsed - before.elapsed
-    others = max(0.0, busy - cpu) / wall
+    others, target = max(0.0, busy - cpu) / wall, (used(process) - served) / wall
     return told | {
         "run_us": 1e6 * told["run_cpu_s"] / requests, "all_us": 1e6 * cpu / requests, "all_cpu_s": cpu,
         "safe_us": 1e6 * told["safe_cpu_s"] / requests, "per_s": requests / told["safe_wall_s"], "others": others,
+        "target": target,
     }  # fmt: skip
 
 

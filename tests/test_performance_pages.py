@@ -11,17 +11,15 @@ from pathlib import Path
 import checkout
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-from card import RESULTS
+from card import RESULTS, ROOT
 from tables import REGION, TABLES, filled, newest
 
 MEASURED = re.compile(r"\d ?(?:µs|ms\b|MiB|MB\b|kB\b|GB\b|%|times\b|x\b|requests? (?:a|per) second)")
 """A figure with a unit that only a measurement gives."""
 
-EXPERIMENTS = re.compile(r"\*\*What (?:helped|did not help)\*\*.*?(?=\n\n(?!-)|\Z)|^##+ Looked at by hand\n.*?(?=^## |\Z)",
-                         re.DOTALL | re.MULTILINE)  # fmt: skip
+EXPERIMENTS = re.compile(r"^##+ What (?:helped|did not)\n.*?(?=^##|\Z)", re.DOTALL | re.MULTILINE)
 """What was tried while the program was written: told where it is told, by hand, and not measured again."""
 
 
