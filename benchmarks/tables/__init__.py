@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import client, data, generator
+from tables import client, data, generator, goodput, peers
 from tables.writing import Document
 
 REGION = re.compile(
@@ -26,6 +26,12 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "generator.costs": generator.costs,
     "generator.g1": generator.against_bare,
     "generator.goals": generator.goals,
+    "goodput.goals": goodput.goals,
+    "goodput.runs": goodput.runs,
+    "goodput.untuned": goodput.untuned,
+    "peers.figures": peers.figures,
+    "peers.goals": peers.goals,
+    "peers.ratios": peers.ratios,
     "pieces.costs": client.pieces,
     "soak.growth": client.soak,
     "transport.lanes": client.lanes,
