@@ -8,9 +8,9 @@ C of that name, and says so where there is none.
 rate that stays well below these is the client's own; one that comes near says how fast the target is, and nothing else.
 With one connection for each request in flight, Little's law gives the other ceiling: in flight over latency.
 
-Two figures for each: requests a second, and CPU of the target per request (user and system, from its own clock). At 0 ms
-``wrk`` is limited by the target, so the two are nearly reciprocals; after 50 ms the rate is that of Little's law as
-long as the target has time to spare.
+Two figures for each: requests a second, and CPU of the target per request (user and system, from its own clock). At
+0 ms ``wrk`` is limited by the target, so the two are nearly reciprocals; after 50 ms the rate is that of Little's law
+as long as the target has time to spare.
 """
 
 from __future__ import annotations
