@@ -7,7 +7,7 @@ said to be.
 **The ceiling** is :mod:`bare`: a keep-alive pool over httptools that writes bodies, decodes replies, and does nothing
 else. **The generator** is the stage of names as it runs for users: plan, keys, bodies, retries, limits, deadlines,
 replies, four names each parsed and judged, duplicates, the journal with its checksums and syncs, and in the end the
-views. The server is a process on the other core (:mod:`loopback`) whose replies differ, so that filters have work.
+views. The server is a process on the other core (:mod:`target`) whose replies differ, so that filters have work.
 
 What counts is CPU time of the client's process, user and system, all threads; it depends less on what else the machine
 does than the wall does. Each measurement is a process of its own (:mod:`one_run`), and the ways take turns. A figure is
@@ -23,14 +23,14 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 from goals import Figures, judged
+from serving import At, target
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -53,18 +53,12 @@ PLAN: tuple[tuple[str, float, int, int, int, dict[str, bool]], ...] = (
 )  # fmt: skip
 
 
-@contextmanager
-def server(latency: float) -> Iterator[tuple[int, int]]:
+def server(latency: float) -> AbstractContextManager[At]:
     """Serve names on the last core; give the port and the process."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "loopback.py"), str(latency), str(REQUESTS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline()), process.pid
-        assert process.stdin is not None
-        process.stdin.close()
+    return target("--latency", f"{latency:g}s", "--names", str(REQUESTS))
 
 
-def one_run(way: str, at: tuple[int, int], flying: int, requests: int, options: dict[str, bool]) -> dict[str, float]:
+def one_run(way: str, at: At, flying: int, requests: int, options: dict[str, bool]) -> dict[str, float]:
     """Measure a way once; CPU of the whole process from its start to its exit besides, and cores that others used."""
     port, process = at
     wanted = {"way": way, "port": port, "flying": flying, "requests": requests} | options

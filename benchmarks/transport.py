@@ -32,7 +32,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loopback import BODY, REPLY
+from replies import BODY, REPLY
+from serving import target
 
 ROOT = Path(__file__).parents[1]
 HEADERS = {
@@ -195,17 +196,12 @@ def ask_child(way: str, port: int, flying: int, seconds: float) -> dict[str, flo
 
 
 def measure_all(ways: list[str], flights: list[int], rounds: int, latency: float) -> dict[str, Any]:
-    command = [sys.executable, str(ROOT / "benchmarks" / "loopback.py"), str(latency)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
+    with target("--latency", f"{latency:g}s") as server:
         found: dict[str, dict[int, list[dict[str, float]]]] = {way: {c: [] for c in flights} for way in ways}
         for _ in range(rounds):
             for flying in flights:
                 for way in ways:
-                    found[way][flying].append(ask_child(way, port, flying, SECONDS + 6 * latency))
-        assert server.stdin is not None
-        server.stdin.close()
+                    found[way][flying].append(ask_child(way, server.port, flying, SECONDS + 6 * latency))
     return {
         way: {
             flying: {
