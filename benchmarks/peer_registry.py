@@ -62,7 +62,7 @@ PEERS: tuple[Peer, ...] = (
     Peer("inspect_ai_eval", "inspect_ai", "inspect_ai", ("inspect-ai", "openai"), (FEW,),
          remark="chat; with its log"),
     Peer("guidellm_run", "guidellm", "guidellm", ("guidellm", "httpx"), (SOME,), processes=True,
-         remark="keeps the first of four names; ten processes"),
+         remark="keeps the first of four names; as many processes as cores"),
 )  # fmt: skip
 
 Runs = dict[tuple[str, int], list[dict[str, Any]]]

@@ -94,7 +94,7 @@ class Runner:
         """Return the versions of what a peer consists of."""
         home = self.environments / peer.environment
         path = list(map(str, home.glob("lib/python*/site-packages"))) if peer.environment else sys.path
-        found = {found.metadata["Name"].lower(): found.version for found in distributions(path=path)}
+        found = {re.sub(r"[-_.]+", "-", it.metadata["Name"]).lower(): it.version for it in distributions(path=path)}
         return {name: found[name] for name in peer.packages if name in found}
 
     def run(self, peer: Peer, requests: int) -> dict[str, Any]:

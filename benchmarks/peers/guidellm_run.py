@@ -1,18 +1,24 @@
 """guidellm: its benchmark with as many concurrent streams as are in flight, over so many requests.
 
 It is a load generator, not a maker of data; vLLM's own project publishes it. The text of a reply is kept in its report,
-of four names the first; replies are not streamed, which is cheaper for it. It starts ten processes by default. The
-report is JSON alone. Left to itself: its profile ``throughput``, all that it can.
+of four names the first; replies are not streamed, which is cheaper for it. So are as many processes as cores, where it
+would start ten, each of which imports torch. The report is JSON alone. Left to itself: ten processes, and its profile
+``throughput``, all that it can.
 """
 
 import asyncio
 import json
+import os
 import tempfile
 from pathlib import Path
 
+from work import MODEL, NAMES, PROMPT, SAMPLING, Work, asked, line, tell
+
+if asked().in_flight:
+    os.environ["GUIDELLM__MAX_WORKER_PROCESSES"] = str(os.cpu_count())
+
 from guidellm.entrypoints import benchmark_generative_text
 from guidellm.schemas.benchmark import BenchmarkScenario
-from work import MODEL, NAMES, PROMPT, SAMPLING, Work, asked, line, tell
 
 
 async def main(work: Work) -> None:
