@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench soak sim reference picture lock clean
+.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench bench-peers soak sim reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ check:  ## Lint, format and types
 
 bench:  ## Measure what a request costs the whole generator (ten minutes)
 	@scripts/bench
+
+bench-peers:  ## Measure the same requests through each peer (twenty minutes, and installs them first)
+	@scripts/bench-peers
 
 soak:  ## Run a million requests and look at what grows (five minutes)
 	@scripts/soak
@@ -56,4 +59,4 @@ lock:  ## Write the hash-locked requirement files anew
 	@scripts/lock
 
 clean:  ## Remove what the other targets made, but not data/generated
-	rm -rf .venv .venv-lock .venv-manifests .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-manifests .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis
