@@ -31,9 +31,6 @@ from evoselfcode.wire.retry_budget import RetryBudget
 HEALTHY = 0.9
 """Share of the attempts of late that are answered where the endpoints are well, and a row that fails is at fault."""
 
-AWAY = Failure("connect", "it went away before anything was sent")
-"""What becomes of a start that was granted for an endpoint that is no longer asked."""
-
 OUTAGE_LIMIT = 3600.0
 """Seconds for which a run waits for an endpoint."""
 
@@ -136,17 +133,15 @@ class Fleet:
         while not self._stopped and (member := self.take() or await self._next_free()) is not None:
             member.held += 1
             try:
-                admitted = starts is None or await starts.admitted(request)
+                admitted = member.allows() if starts is None else await starts.admitted(request, member.allows)
             except BaseException:
                 self.free(member)
                 raise
             finally:
                 member.held -= 1
-            if admitted and not self._stopped and member.in_flight <= member.open:
+            if admitted and not self._stopped:
                 return member
-            self.free(member)
-            if admitted and starts is not None:  # its endpoint went away meanwhile
-                starts.ended(request, AWAY, asyncio.get_running_loop().time())
+            self.free(member)  # its endpoint went away meanwhile
         return None
 
     async def _next_free(self) -> Member | None:

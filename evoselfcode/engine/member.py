@@ -72,6 +72,10 @@ class Member:
         """Attempts that it may have in flight when it is well."""
         return self._governor.limit
 
+    def allows(self) -> bool:
+        """Say whether what has a slot may be sent: no more have one than may be in flight."""
+        return self.in_flight <= self.open
+
     def share(self, limits: Limits, now: float) -> None:
         """Go on within other bounds: another replica came or went."""
         self._governor = Governor(limits, now)
