@@ -85,7 +85,7 @@ class Fleet:
         self._random = Random(f"{seed}/fleet")
         self._on_event = on_event
         self._waiters: deque[asyncio.Future[Member | None]] = deque()
-        self._waiting = self._in_flight = self._peak = 0
+        self._waiting = self._in_flight = 0
         self._stopped = False
 
     def take(self) -> Member | None:
@@ -106,8 +106,6 @@ class Fleet:
         if member.in_flight > member.peak:
             member.peak = member.in_flight
         self._in_flight += 1
-        if self._in_flight > self._peak:
-            self._peak = self._in_flight
         return member
 
     def _pick(self, members: list[Member]) -> Member | None:
@@ -292,7 +290,6 @@ class Fleet:
         return FleetStatistics(
             endpoints=tuple(member.statistics() for member in self.members),
             waiting=self._waiting,
-            peak=self._peak,
             budget=self.budget.left(asyncio.get_running_loop().time()),
             lag=self.lag,
             client_bound=self.client_bound,
