@@ -181,6 +181,26 @@ async def test_an_outage_past_its_limit_ends_the_run(refusal: Failure) -> None:
 
 
 @in_virtual_time
+async def test_a_server_that_is_back_with_another_model_is_told_while_it_lasts_and_at_the_end() -> None:
+    """It is no outage that passes by itself. Sabotages: tell of a park alone; hint at waiting in any case."""
+
+    class Changed(Server):
+        async def probe(self) -> Failure | None:
+            await super().probe()
+            return REFUSED if self.now < 100.0 else Failure("no_model", "The model `m` does not exist", 404)
+
+    events: list[Event] = []
+    fleet = fleet_of(Changed(lambda now: now >= 50.0), outage_limit=600.0, events=events)
+    with pytest.raises(EndpointDown, match=r"last failure no_model \(HTTP 404\): The model `m` does not") as ended:
+        await collect(fleet, 500)
+    assert str(ended.value.hint).startswith("set model to a name the server lists")
+    assert "not lost" in str(ended.value.hint)
+    told = [(event.kind, event.reason.partition(";")[0]) for event in events]
+    assert [kind for kind, _ in told] == ["parked", "outage", "parked"]
+    assert told[2][1] == "no_model (HTTP 404): The model `m` does not exist"
+
+
+@in_virtual_time
 async def test_an_answer_begins_the_time_of_an_outage_anew() -> None:
     """Sabotage: count from the first outage of a run."""
     server = Server(lambda now: 50.0 <= now < 450.0 or 500.0 <= now < 900.0)

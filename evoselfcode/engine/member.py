@@ -120,9 +120,14 @@ class Member:
 
     def probed(self, failure: Failure | None, now: float) -> None:
         """Take what a probe gave."""
+        before = self.health.last
         if self.health.probed(now, failure):
             self._change(self._governor.returned(now))
             self._returned("it answers a request for one token")
+        elif failure is not None and retry.policy(failure.kind) == "stop_run":
+            changed = before is None or before.kind != failure.kind
+            if changed and self.health.state == "parked":  # somebody is there, and not who was there before
+                self._went(now)
 
     def tick(self, load: Load | None, now: float) -> None:
         """Look at what happened since the last tick, and move the limit."""
