@@ -12,5 +12,5 @@ def fleet(*states: str, in_flight: int = 3, limit: int = 64, **settings: object)
         EndpointStatistics(name, state, in_flight, limit, {"ok": 2})  # type: ignore[arg-type]
         for name, state in zip(names, states or ("up",), strict=False)
     )
-    filled = {"waiting": 0, "peak": 9, "budget": 10.0, "lag": 0.0, "client_bound": False} | settings
+    filled = {"waiting": 0, "budget": 10.0, "lag": 0.0, "client_bound": False} | settings
     return FleetStatistics(endpoints=made, **filled)  # type: ignore[arg-type]

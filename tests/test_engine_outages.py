@@ -181,6 +181,26 @@ async def test_an_outage_past_its_limit_ends_the_run(refusal: Failure) -> None:
 
 
 @in_virtual_time
+async def test_a_server_that_is_back_with_another_model_is_told_while_it_lasts_and_at_the_end() -> None:
+    """It is no outage that passes by itself. Sabotages: tell of a park alone; hint at waiting in any case."""
+
+    class Changed(Server):
+        async def probe(self) -> Failure | None:
+            await super().probe()
+            return REFUSED if self.now < 100.0 else Failure("no_model", "The model `m` does not exist", 404)
+
+    events: list[Event] = []
+    fleet = fleet_of(Changed(lambda now: now >= 50.0), outage_limit=600.0, events=events)
+    with pytest.raises(EndpointDown, match=r"last failure no_model \(HTTP 404\): The model `m` does not") as ended:
+        await collect(fleet, 500)
+    assert str(ended.value.hint).startswith("set model to a name the server lists")
+    assert "not lost" in str(ended.value.hint)
+    told = [(event.kind, event.reason.partition(";")[0]) for event in events]
+    assert [kind for kind, _ in told] == ["parked", "outage", "parked"]
+    assert told[2][1] == "no_model (HTTP 404): The model `m` does not exist"
+
+
+@in_virtual_time
 async def test_an_answer_begins_the_time_of_an_outage_anew() -> None:
     """Sabotage: count from the first outage of a run."""
     server = Server(lambda now: 50.0 <= now < 450.0 or 500.0 <= now < 900.0)
@@ -205,14 +225,22 @@ async def test_a_stop_wakes_those_who_wait_for_an_endpoint_at_once() -> None:
 async def test_fewer_in_flight_than_replicas_still_reach_the_one_that_is_up(slots: int) -> None:
     """Sabotage: give each its share, though it is 0: the last replica gets nothing, and nobody calls it an outage."""
 
+    flying: list[int] = []
+
     async def answered(request: Request) -> Completion | Failure:
+        flying.append(fleet.statistics().in_flight)
         await anyio.sleep(1.0)
         return DONE
 
-    gone = [Server(lambda now: True, name=f"http://{name}:1") for name in "ab"]
+    async def refused(request: Request) -> Completion | Failure:
+        flying.append(fleet.statistics().in_flight)
+        await anyio.sleep(0.002)
+        return REFUSED
+
+    gone = [Scripted(refused, f"http://{name}:1") for name in "ab"]
     for server in gone:
         server.away = REFUSED
     fleet = fleet_of(*gone, Scripted(answered, "http://c:1"), slots=slots, outage_limit=100.0)
     with anyio.fail_after(3600):
         assert len(await collect(fleet, 20)) == 20
-    assert fleet.statistics().peak == slots
+    assert max(flying) == slots

@@ -21,7 +21,7 @@ async def pause(request: Request) -> Completion | Failure:
 
 @in_virtual_time
 async def test_what_fails_while_an_endpoint_is_away_is_not_the_rows() -> None:
-    """R2. Sabotage: in ``Member.counts``, return ``of_the_row`` alone."""
+    """R2. Sabotage: in ``Member.failed``, say that all counts; or pass over ``parked``."""
     fleet = fleet_of(Scripted(pause), slots=64)
     await fleet.refresh()
     (member,) = fleet.members
@@ -31,7 +31,8 @@ async def test_what_fails_while_an_endpoint_is_away_is_not_the_rows() -> None:
         assert fleet.take() is member or member.open == 0
         if member.open == 0:
             member.in_flight += 1  # it was in flight before
-        return fleet.failed(member, Failure(kind), 1.0, 1000.0).counts
+        tried = fleet.ended(member, ANY, Failure(kind), 1.0, 1000.0)
+        return tried is not None and tried.counts
 
     assert [fails("disconnect") for _ in range(12)] == [True] * 9 + [False] * 3
     assert member.health.state == "parked"
@@ -57,6 +58,21 @@ async def test_a_gateway_that_stumbles_spends_no_attempt() -> None:
 
 
 @in_virtual_time
+async def test_a_row_that_one_endpoint_has_no_time_for_is_asked_at_another_at_once() -> None:
+    """The one says to come back in half a minute. Sabotage: in ``Member.failed``, let all count that is not parked."""
+    sent: list[int] = []
+
+    async def busy(request: Request) -> Completion | Failure:
+        sent.append(request.number)
+        await anyio.sleep(0.1)
+        return Failure("rate_limited", "slow down", 429, retry_after=30.0)
+
+    found = await collect(fleet_of(Scripted(busy, "http://busy:1"), Scripted(pause, "http://free:1"), slots=8), 40)
+    assert len(sent) == 4
+    assert max(outcome.seconds for outcome in found) < 15.0
+
+
+@in_virtual_time
 async def test_no_growth_without_use() -> None:
     """C5: two requests at a time for an hour. Sabotage: pass over ``USED`` in ``engine/knee.py``."""
     fleet = fleet_of(Scripted(pause), slots=None)
@@ -68,7 +84,7 @@ async def test_no_growth_without_use() -> None:
             members = [fleet.take() for _ in pair]
             for member in members:
                 assert member is not None
-                fleet.answered(member, DONE, 6.0, asyncio.get_running_loop().time())
+                fleet.ended(member, ANY, DONE, 6.0, asyncio.get_running_loop().time())
                 member.tick(None, asyncio.get_running_loop().time())
             await anyio.sleep(6.0)
 

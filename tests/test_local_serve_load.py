@@ -10,9 +10,14 @@ from evoselfcode.local.serve import App
 from evoselfcode.wire.load import Load, read_load
 
 
-async def load(app: App) -> Load | None:
+async def metrics(app: App) -> bytes:
     page = await Exchange(app, b"", path="/metrics", method="GET").run()
-    return read_load("evoselfcode", page.status or 0, page.body)
+    assert page.status == 200
+    return page.body
+
+
+async def load(app: App) -> Load | None:
+    return read_load("evoselfcode", 200, await metrics(app))
 
 
 async def settle() -> None:
@@ -30,17 +35,19 @@ async def test_it_says_how_busy_it_is() -> None:
             group.start_soon(exchange.run)
             await until(lambda number=number: clock.waiting == min(2, number + 1))  # type: ignore[misc]
         await settle()
-        assert await load(app) == Load(2, 3, 2)
+        assert await load(app) == Load(2, 3)
         asked[4].leave()
         await settle()
-        assert await load(app) == Load(2, 2, 2)
+        assert await load(app) == Load(2, 2)
         for number in range(4):
             await until(lambda number=number: len(clock.asked) == min(4, number + 2))  # type: ignore[misc]
             await clock.strike()
             await until(lambda number=number: asked[number].complete)  # type: ignore[misc]
-    assert await load(app) == Load(0, 0, 2)
+    assert await load(app) == Load(0, 0)
+    assert b"\nevoselfcode_serve_slots 2\n" in await metrics(app)
 
 
 async def test_without_slots_nothing_waits() -> None:
     """Sabotage: say 0 slots, which is none at all."""
-    assert await load(app_with()) == Load(0, 0, None)
+    assert await load(app_with()) == Load(0, 0)
+    assert b"slots" not in await metrics(app_with())

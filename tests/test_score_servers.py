@@ -64,9 +64,9 @@ async def test_the_stage_has_a_limit_of_its_own(tmp_path: Path) -> None:
     server = fake("vllm-0.12")
     slots: list[tuple[int, int]] = []
     settings = config(tmp_path, ADD_UP, FACTORIAL, concurrency=3)
-    await run(client(server), settings, report=lambda summary, gate: slots.append((gate.slots, gate.peak)))
+    await run(client(server), settings, report=lambda summary, gate: slots.append((gate.slots, gate.in_flight)))
     assert {slot for slot, _ in slots} == {3}
-    assert max(peak for _, peak in slots) <= 3
+    assert max(flying for _, flying in slots) <= 3
 
 
 async def test_one_mean_is_a_perplexity_and_no_more(tmp_path: Path) -> None:

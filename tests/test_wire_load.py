@@ -87,7 +87,7 @@ evoselfcode_serve_slots 8
         ("llamacpp", LLAMACPP, Load(4, 12)),
         ("tgi", TGI, Load(4, 7)),
         ("lmdeploy", LMDEPLOY, Load(128, 7)),
-        ("evoselfcode", SERVE, Load(8, 3, 8)),
+        ("evoselfcode", SERVE, Load(8, 3)),
     ],
 )
 def test_each_server_is_read_by_its_names(server: str, page: bytes, load: Load) -> None:

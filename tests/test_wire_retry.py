@@ -163,7 +163,7 @@ async def test_drive_carries_the_steps_out() -> None:
     answers = [Failure("overloaded", retry_after=2.0), DONE]
     paused: list[Wait] = []
 
-    async def attempt() -> Completion | Failure | None:
+    async def attempt() -> Completion | Failure:
         return answers.pop(0)
 
     async def pause(wait: Wait) -> bool:
@@ -174,20 +174,19 @@ async def test_drive_carries_the_steps_out() -> None:
     assert [wait.reason for wait in paused] == ["overloaded"]
 
 
-@pytest.mark.parametrize("abandoned", ["attempt", "pause"])
-async def test_drive_gives_up_where_the_caller_does(abandoned: str) -> None:
-    """Sabotage: ignore what ``pause`` returns: a stopping run would make one attempt more."""
+async def test_drive_gives_up_where_the_caller_does() -> None:
+    """Sabotage: ignore what ``pause`` returns: a preflight would ask once more."""
     attempts_made = 0
 
-    async def attempt() -> Completion | Failure | None:
+    async def attempt() -> Completion | Failure:
         nonlocal attempts_made
         attempts_made += 1
-        return None if abandoned == "attempt" else Failure("overloaded")
+        return Failure("overloaded")
 
     async def pause(wait: Wait) -> bool:
         return False
 
-    assert await drive(attempts(random=Random(0)), attempt, pause) is None
+    assert await drive(attempts(random=Random(0)), attempt, pause) == Failure("overloaded")
     assert attempts_made == 1
 
 

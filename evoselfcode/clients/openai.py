@@ -31,7 +31,7 @@ from evoselfcode.clients.replicas import Place, Places, resolver
 from evoselfcode.clients.sharing import Sharing
 from evoselfcode.clients.sync import run_sync
 from evoselfcode.errors import CompletionFailed, EndpointRefused
-from evoselfcode.records import Completion, Failure, Fim, L2r, Order, Prompt, Request, Sampling
+from evoselfcode.records import Completion, Fim, L2r, Order, Prompt, Request, Sampling
 from evoselfcode.wire import messages, retry
 from evoselfcode.wire.dialect import FimMode, endpoint
 
@@ -264,10 +264,9 @@ class OpenAICompletionClient:
         result = await retry.drive(steps, lambda: connection.send(request), pause)
         if isinstance(result, Completion):
             return [choice_dict(choice) for choice in result.choices]
-        failure = result or Failure("timeout")
-        if retry.policy(failure.kind) in ("wait", "stop_run"):
-            end_if_hopeless(failure)
-        said = f"{failure.kind}{failure.http}: {failure.message}"
-        if failure.kind == "no_route":
-            raise EndpointRefused(said, hint=retry.HINTS[failure.kind])
-        raise CompletionFailed(said, failure=failure)
+        if retry.policy(result.kind) in ("wait", "stop_run"):
+            end_if_hopeless(result)
+        said = f"{result.kind}{result.http}: {result.message}"
+        if result.kind == "no_route":
+            raise EndpointRefused(said, hint=retry.HINTS[result.kind])
+        raise CompletionFailed(said, failure=result)

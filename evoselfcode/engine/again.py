@@ -14,7 +14,7 @@ from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.member import Member
 from evoselfcode.engine.stop import Stop
 from evoselfcode.errors import EndpointRefused
-from evoselfcode.records import Completion, Failure, FailureKind, Outcome, Request
+from evoselfcode.records import Failure, FailureKind, Outcome, Request
 from evoselfcode.wire import retry
 
 ROW_ATTEMPTS = 3
@@ -109,12 +109,7 @@ class Again:
             fleet.free(member)
             raise
         now = clock()
-        if fleet.starts is not None:
-            fleet.starts.ended(request, answer, now)
-        if isinstance(answer, Completion):
-            fleet.answered(member, answer, now - began, now)
-            return retry.Tried(answer)
-        return fleet.failed(member, answer, now - began, now)
+        return fleet.ended(member, request, answer, now - began, now) or retry.Tried(answer)
 
     async def _afford(self, request: Request) -> bool:
         """Wait until the budget allows a retry; ``False`` if the run stops first. Cancelled: nothing was taken."""

@@ -1,4 +1,4 @@
-"""All endpoints of a run: who is asked next, who waits for a slot, and what failed attempts mean for the rest.
+"""All endpoints of a run: who is asked next, who waits for a slot, and how they are all together.
 
 This file decides which endpoint an attempt goes to and that no endpoint has more in flight than it may. It refuses to
 know when a row is given up (:mod:`evoselfcode.wire.retry`) and how time passes (:mod:`evoselfcode.engine.tending`).
@@ -17,22 +17,18 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from random import Random
 from time import time
-from types import MappingProxyType
 
 from evoselfcode.engine.endpoints import Endpoint, Event, EventKind, Members
 from evoselfcode.engine.governor import Limits
 from evoselfcode.engine.member import Member
-from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
+from evoselfcode.engine.readings import FleetStatistics
 from evoselfcode.engine.starts import Starts
 from evoselfcode.records import Completion, Failure, Request
-from evoselfcode.wire import retry
+from evoselfcode.wire.retry import Tried
 from evoselfcode.wire.retry_budget import RetryBudget
 
 HEALTHY = 0.9
 """Share of the attempts of late that are answered where the endpoints are well, and a row that fails is at fault."""
-
-AWAY = Failure("connect", "it went away before anything was sent")
-"""What becomes of a start that was granted for an endpoint that is no longer asked."""
 
 OUTAGE_LIMIT = 3600.0
 """Seconds for which a run waits for an endpoint."""
@@ -54,6 +50,8 @@ class Fleet:
     Attributes:
         members: Who is there now.
         budget: What retries may add.
+        starts: When an attempt that has a slot may start; ``None`` is at once.
+        news: Set when an endpoint may have more attempts in flight, or fewer; :attr:`grown` is called then.
         lag: See :class:`FleetStatistics`.
         client_bound: See :class:`FleetStatistics`.
     """
@@ -87,11 +85,11 @@ class Fleet:
         self._random = Random(f"{seed}/fleet")
         self._on_event = on_event
         self._waiters: deque[asyncio.Future[Member | None]] = deque()
-        self._waiting = self._in_flight = self._peak = 0
+        self._waiting = self._in_flight = 0
         self._stopped = False
 
     def take(self) -> Member | None:
-        """Take a slot if one is free. Give it back by :meth:`answered`, :meth:`failed` or :meth:`free`."""
+        """Take a slot if one is free. Give it back by :meth:`ended` or :meth:`free`."""
         if self._in_flight >= self._total:
             return None  # of all together: a replica that came shares with others whose attempts have not ended yet
         members = self.members
@@ -108,8 +106,6 @@ class Fleet:
         if member.in_flight > member.peak:
             member.peak = member.in_flight
         self._in_flight += 1
-        if self._in_flight > self._peak:
-            self._peak = self._in_flight
         return member
 
     def _pick(self, members: list[Member]) -> Member | None:
@@ -136,17 +132,15 @@ class Fleet:
         while not self._stopped and (member := self.take() or await self._next_free()) is not None:
             member.held += 1
             try:
-                admitted = starts is None or await starts.admitted(request)
+                admitted = member.allows() if starts is None else await starts.admitted(request, member.allows)
             except BaseException:
                 self.free(member)
                 raise
             finally:
                 member.held -= 1
-            if admitted and not self._stopped and member.in_flight <= member.open:
+            if admitted and not self._stopped:
                 return member
-            self.free(member)
-            if admitted and starts is not None:  # its endpoint went away meanwhile
-                starts.ended(request, AWAY, asyncio.get_running_loop().time())
+            self.free(member)  # its endpoint went away meanwhile
         return None
 
     async def _next_free(self) -> Member | None:
@@ -166,7 +160,7 @@ class Fleet:
     def free(self, member: Member) -> None:
         """Give a slot back, and hand it to the first who waits."""
         waiters = self._waiters
-        if waiters and member.in_flight <= member.open and self._in_flight <= self._total:
+        if waiters and member.in_flight <= member.open:
             while waiters:
                 future = waiters.popleft()
                 if not future.done():
@@ -182,19 +176,35 @@ class Fleet:
         while self._waiters and (member := self.take()) is not None:
             self.free(member)  # which hands it to the first who waits
 
-    def answered(self, member: Member, completion: Completion, seconds: float, now: float) -> None:
-        """Take an attempt that gave a completion, and its slot back."""
-        member.answered(completion, seconds, now)
-        self.free(member)
+    def ended(
+        self, member: Member, request: Request, result: Completion | Failure, seconds: float, now: float
+    ) -> Tried | None:
+        """Take an attempt that ended, and its slot back; of one that was cancelled, :meth:`free` takes its slot alone.
 
-    def failed(self, member: Member, failure: Failure, seconds: float, now: float) -> retry.Tried:
-        """Take an attempt that failed, and its slot back; return what the retry policy is told of it."""
-        member.failed(failure, now)
-        counts = member.counts(failure, of_the_row=retry.policy(failure.kind) != "wait")
-        self.free(member)
-        return retry.Tried(failure, seconds, counts, now, member.name, self.healthy)
+        Its tokens are set right first, then its endpoint learns of it, and its slot is free last: none is handed on of
+        an endpoint that has just gone away.
 
-    def went_away(self, tried: retry.Tried) -> bool:
+        Args:
+            member: Where it was made.
+            request: What was asked.
+            result: What it gave.
+            seconds: How long it took.
+            now: When it ended, in seconds of the loop's clock.
+
+        Returns:
+            What the retry policy is told of a failure; ``None`` for a completion.
+        """
+        if self.starts is not None:
+            self.starts.ended(request, result, now)
+        if isinstance(result, Completion):
+            member.answered(result, seconds, now)
+            self.free(member)
+            return None
+        counts = member.failed(result, now)
+        self.free(member)
+        return Tried(result, seconds, counts, now, member.name, self.healthy)
+
+    def went_away(self, tried: Tried) -> bool:
         """Say whether an endpoint answered nobody after an attempt that failed there, until it was parked."""
         there = (member.health.went for member in self.members if member.name == tried.endpoint)
         return any(answered <= tried.at <= parked for went in there for answered, parked in went)
@@ -278,18 +288,8 @@ class Fleet:
     def statistics(self) -> FleetStatistics:
         """Read the fleet."""
         return FleetStatistics(
-            endpoints=tuple(
-                EndpointStatistics(
-                    name=member.name,
-                    state=member.health.state,
-                    in_flight=member.in_flight,
-                    limit=member.open,
-                    attempts=MappingProxyType({"ok": member.ok, **member.failures}),
-                )
-                for member in self.members
-            ),
+            endpoints=tuple(member.statistics() for member in self.members),
             waiting=self._waiting,
-            peak=self._peak,
             budget=self.budget.left(asyncio.get_running_loop().time()),
             lag=self.lag,
             client_bound=self.client_bound,

@@ -10,11 +10,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from types import MappingProxyType
 
 from evoselfcode.engine.endpoints import Endpoint, EventKind
 from evoselfcode.engine.governor import Change, Governor, Limits, Seen
 from evoselfcode.engine.health import Health
+from evoselfcode.engine.readings import EndpointStatistics
 from evoselfcode.records import Completion, Failure
+from evoselfcode.wire import retry
 from evoselfcode.wire.load import Load
 
 Tell = Callable[[EventKind, str, str, int | None], None]
@@ -38,6 +41,9 @@ class Member:
         held: The latter.
         health: Whether it is asked.
         load: The queue's numbers, as it gave them last.
+        peak: Most of `in_flight` since the last tick.
+        ok: Attempts that gave a completion.
+        failures: Attempts that failed, by kind.
         news: Set when its state changed, for whoever tends it.
     """
 
@@ -72,6 +78,10 @@ class Member:
         """Attempts that it may have in flight when it is well."""
         return self._governor.limit
 
+    def allows(self) -> bool:
+        """Say whether what has a slot may be sent: no more have one than may be in flight."""
+        return self.in_flight <= self.open
+
     def share(self, limits: Limits, now: float) -> None:
         """Go on within other bounds: another replica came or went."""
         self._governor = Governor(limits, now)
@@ -91,26 +101,17 @@ class Member:
         if self.health.answered(now):
             self._returned("it answers as before")
 
-    def failed(self, failure: Failure, now: float) -> None:
-        """Take an attempt that failed."""
+    def failed(self, failure: Failure, now: float) -> bool:
+        """Take an attempt that failed; say whether that counts, or its request just waits for another slot."""
         self.failures[failure.kind] += 1
-        overload = failure.kind in ("rate_limited", "overloaded")
         changed = self.health.failed(now, failure)
-        if overload:
+        if failure.kind in ("rate_limited", "overloaded"):
             self._change(self._governor.overloaded(now))
         if changed:
             self._went(now)
-
-    def counts(self, failure: Failure, *, of_the_row: bool) -> bool:
-        """Say whether a failure here is to be counted, or its request just waits for another slot.
-
-        Args:
-            failure: What failed.
-            of_the_row: Whether such a failure can be the row's own.
-        """
         if not self._here or self.health.state == "parked":
             return False
-        return of_the_row or self.open > 0
+        return self.open > 0 or retry.policy(failure.kind) != "wait"  # what leads to no wait may be the row's own
 
     def resume(self, now: float) -> None:
         """End a pause whose time is over."""
@@ -119,9 +120,14 @@ class Member:
 
     def probed(self, failure: Failure | None, now: float) -> None:
         """Take what a probe gave."""
+        before = self.health.last
         if self.health.probed(now, failure):
             self._change(self._governor.returned(now))
             self._returned("it answers a request for one token")
+        elif failure is not None and retry.policy(failure.kind) == "stop_run":
+            changed = before is None or before.kind != failure.kind
+            if changed and self.health.state == "parked":  # somebody is there, and not who was there before
+                self._went(now)
 
     def tick(self, load: Load | None, now: float) -> None:
         """Look at what happened since the last tick, and move the limit."""
@@ -132,6 +138,16 @@ class Member:
         self._completions = self._tokens = 0
         self._seconds = 0.0
         self._change(self._governor.tick(now, seen))
+
+    def statistics(self) -> EndpointStatistics:
+        """Read it."""
+        return EndpointStatistics(
+            name=self.name,
+            state=self.health.state,
+            in_flight=self.in_flight,
+            limit=self.open,
+            attempts=MappingProxyType({"ok": self.ok, **self.failures}),
+        )
 
     def _went(self, now: float) -> None:
         """Tell that it is out of use, or back."""

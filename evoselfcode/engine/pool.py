@@ -23,7 +23,7 @@ from evoselfcode.engine.stop import Stop
 from evoselfcode.engine.tending import tend
 from evoselfcode.errors import EvoselfcodeError
 from evoselfcode.finishing import ended
-from evoselfcode.records import Completion, FailureKind, Outcome, Request
+from evoselfcode.records import FailureKind, Outcome, Request
 from evoselfcode.wire.retry import Tried
 
 T = TypeVar("T")
@@ -191,13 +191,10 @@ class _Pool(Generic[T]):
                 fleet.free(member)
                 raise
             now = clock()
-            if fleet.starts is not None:
-                fleet.starts.ended(request, answer, now)
-            if isinstance(answer, Completion):
-                fleet.answered(member, answer, now - began, now)
+            tried = fleet.ended(member, request, answer, now - began, now)
+            if tried is None:
                 outcome = Outcome(request, answer, 1, now - began)
             else:
-                tried = fleet.failed(member, answer, now - began, now)
                 found = await self._once_more(request, tried, began)
                 if found is None:
                     break

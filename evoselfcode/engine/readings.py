@@ -33,7 +33,6 @@ class FleetStatistics(msgspec.Struct, frozen=True):
     Attributes:
         endpoints: Its endpoints.
         waiting: Requests waiting for a slot.
-        peak: Most attempts that ever held a slot at once.
         budget: Retries that may be made now.
         lag: Longest time of the last 10 s that the event loop kept something waiting, in seconds.
         client_bound: Whether this process is what limits the run.
@@ -41,7 +40,6 @@ class FleetStatistics(msgspec.Struct, frozen=True):
 
     endpoints: tuple[EndpointStatistics, ...] = ()
     waiting: int = 0
-    peak: int = 0
     budget: float = 0.0
     lag: float = 0.0
     client_bound: bool = False

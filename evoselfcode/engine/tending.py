@@ -17,6 +17,7 @@ from evoselfcode.engine.governor import TICK
 from evoselfcode.engine.member import Member
 from evoselfcode.engine.strain import Strain
 from evoselfcode.errors import EndpointDown
+from evoselfcode.wire.retry import HINTS
 
 REFRESH = 30.0
 """Seconds after which is asked anew who is there."""
@@ -114,10 +115,10 @@ async def _watch_outage(fleet: Fleet) -> None:
 def _down(fleet: Fleet) -> EndpointDown:
     last = [member.health.last for member in fleet.members if member.health.last is not None]
     why = f"last failure {last[-1].kind}{last[-1].http}: {last[-1].message}" if last else "there is none"
-    return EndpointDown(
-        f"the endpoint was away for too long, {why}",
-        hint="rows that were not asked are not lost: run the same command again when it is back",
-    )
+    hint = "rows that were not asked are not lost: run the same command again when it is back"
+    if last and last[-1].kind in HINTS:
+        hint = f"{HINTS[last[-1].kind]}; {hint}"
+    return EndpointDown(f"the endpoint was away for too long, {why}", hint=hint)
 
 
 async def _watch_strain(fleet: Fleet) -> None:

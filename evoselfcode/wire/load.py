@@ -24,12 +24,10 @@ class Load(msgspec.Struct, frozen=True):
     Attributes:
         running: Sequences being generated; a request for n choices is n of them, where the server counts so.
         waiting: Sequences queued in the server.
-        slots: Most sequences that it runs at once, where it says so.
     """
 
     running: float
     waiting: float
-    slots: int | None = None
 
 
 class Gauges(msgspec.Struct, frozen=True):
@@ -38,12 +36,10 @@ class Gauges(msgspec.Struct, frozen=True):
     Attributes:
         running: Those that add up to what runs.
         waiting: Those that add up to what waits.
-        slots: The most that runs, or ``None``.
     """
 
     running: tuple[str, ...]
     waiting: tuple[str, ...]
-    slots: str | None = None
 
 
 GAUGES: Final = {
@@ -54,11 +50,7 @@ GAUGES: Final = {
     "lmdeploy": Gauges(
         ("lmdeploy:num_requests_running",), ("lmdeploy:num_requests_waiting", "lmdeploy:num_api_requests_waiting")
     ),
-    "evoselfcode": Gauges(
-        ("evoselfcode_serve_requests_running",),
-        ("evoselfcode_serve_requests_waiting",),
-        "evoselfcode_serve_slots",
-    ),
+    "evoselfcode": Gauges(("evoselfcode_serve_requests_running",), ("evoselfcode_serve_requests_waiting",)),
 }
 """Server → its gauges. Each server of one page is read by its own names; the sum is over engines, models and ranks.
 
@@ -100,8 +92,7 @@ def read_load(server: str, status: int, body: bytes) -> Load | None:
     waiting = [value for name in gauges.waiting if (value := _sum(body, name.encode())) is not None]
     if not running or not waiting:
         return None
-    slots = None if gauges.slots is None else _sum(body, gauges.slots.encode())
-    return Load(sum(running), sum(waiting), int(slots) if slots else None)
+    return Load(sum(running), sum(waiting))
 
 
 def _sum(body: bytes, name: bytes) -> float | None:

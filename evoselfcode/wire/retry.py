@@ -212,32 +212,28 @@ def attempt_seconds(max_new_tokens: int) -> float:
 
 async def drive(
     steps: Steps,
-    attempt: Callable[[], Awaitable[Completion | Failure | None]],
+    attempt: Callable[[], Awaitable[Completion | Failure]],
     pause: Callable[[Wait], Awaitable[bool]],
-) -> Completion | Failure | None:
+) -> Completion | Failure:
     """Carry the steps out with the caller's own means, for one request alone: without a budget.
 
     Args:
         steps: What :func:`attempts` yields.
-        attempt: Makes one attempt; ``None`` abandons the request.
-        pause: Waits, and says whether to go on.
-
-    Returns:
-        The result, or ``None`` if the request was abandoned.
+        attempt: Makes one attempt.
+        pause: Waits, and says whether to go on; if not, what the last attempt gave is the result.
     """
-    tried: Tried | None = None
-    while True:
-        try:
-            step = steps.send(tried)
-        except StopIteration as ended:
-            result: Completion | Failure = ended.value
-            return result
-        tried = None
-        if isinstance(step, Wait):
-            if not await pause(step):
-                return None
-        else:
-            answer = await attempt()
-            if answer is None:
-                return None
-            tried = Tried(answer)
+    next(steps)  # which is an attempt
+    answer = await attempt()
+    try:
+        step = steps.send(Tried(answer))
+        while True:
+            if not isinstance(step, Wait):
+                answer = await attempt()
+                step = steps.send(Tried(answer))
+            elif await pause(step):
+                step = steps.send(None)
+            else:
+                return answer
+    except StopIteration as ended:
+        result: Completion | Failure = ended.value
+        return result

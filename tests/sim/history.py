@@ -78,14 +78,12 @@ class Life:
         ended: When.
         how: How it ended.
         steps: At which step of the loop.
-        stopped: When it was asked to stop, or ``None``.
     """
 
     began: float
     ended: float = 0.0
     how: str = ""
     steps: int = 0
-    stopped: float | None = None
 
 
 @dataclass
@@ -95,7 +93,6 @@ class History:
     Attributes:
         attempts: In the order of beginning.
         acknowledged: When each key was acknowledged, in seconds of the loop.
-        again: Keys that were acknowledged more than once.
         lives: The lives of the process.
         ills: What was wrong where: replica, what, from, to.
         notes: All that happened, one line each, for people; kept if `telling`.
@@ -107,7 +104,6 @@ class History:
     telling: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     acknowledged: dict[str, float] = field(default_factory=dict)
-    again: list[str] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     ills: list[tuple[str, str, float, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -169,7 +165,7 @@ class History:
         """Note that a commit returned."""
         for key in keys:
             if key in self.acknowledged:
-                self.again.append(key)
+                self.broken.append(f"(D13) row {key[:8]} was acknowledged twice")
             self.acknowledged[key] = now
             self.note(now, f"row {key[:8]} acknowledged")
 

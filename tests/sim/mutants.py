@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from evoselfcode.datagen.pipeline.settled import Settled
-from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.governor import Governor
 from evoselfcode.engine.health import Health
 from evoselfcode.engine.member import Member
@@ -61,18 +60,23 @@ def settled_rows_forgotten(patch: pytest.MonkeyPatch) -> None:
 def outages_counted_against_rows(patch: pytest.MonkeyPatch) -> None:
     nobody_parked(patch)
     patch.setitem(retry._ACTIONS, "connect", "retry")
-    patch.setattr(Member, "counts", lambda self, failure, of_the_row: True)
+    failed = Member.failed
+    patch.setattr(Member, "failed", lambda self, *what: failed(self, *what) or True)
 
 
 def slot_held_in_back_off(patch: pytest.MonkeyPatch) -> None:
-    failed = Fleet.failed
+    failed = Member.failed
 
-    def held(self: Fleet, member: Member, *rest: Any) -> retry.Tried:
-        member.in_flight += 1
-        asyncio.get_running_loop().call_later(1.0, self.free, member)
-        return failed(self, member, *rest)
+    def give_back(member: Member) -> None:
+        member.in_flight -= 1
+        member._reopened()
 
-    patch.setattr(Fleet, "failed", held)
+    def held(self: Member, failure: Failure, now: float) -> bool:
+        self.in_flight += 1
+        asyncio.get_running_loop().call_later(1.0, give_back, self)
+        return failed(self, failure, now)
+
+    patch.setattr(Member, "failed", held)
 
 
 def nobody_parked(patch: pytest.MonkeyPatch) -> None:

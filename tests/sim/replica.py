@@ -72,7 +72,6 @@ class Replica:
         self.states: list[dict[str, Any]] = []
         self.suffer()
         self.fragile_until, self.fragile = 0.0, 64
-        self.queue_limit: int | None = None
         self.dies: Callable[[Replica], None] = lambda replica: None
         self.running: dict[Attempt, asyncio.TimerHandle | None] = {}
         self.queue: deque[Attempt] = deque()
@@ -111,8 +110,6 @@ class Replica:
         elif self._loop.time() < self.fragile_until and self.house >= self.fragile:
             self.dies(self)
             self._later(NETWORK, attempt, Failure("disconnect", "the server closed the connection"))
-        elif self.queue_limit is not None and len(self.queue) >= self.queue_limit:
-            self._later(NETWORK, attempt, replies.refusal(503, "the queue is full"))
         elif self._random.random() < self.broken:
             self._later(0.05, attempt, replies.refusal(500, "Internal Server Error"))
         else:

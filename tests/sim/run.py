@@ -188,8 +188,7 @@ class Played:
         def terminate(grace: float) -> None:
             if life.ended:
                 return
-            life.stopped = self.loop.time()
-            self.history.note(life.stopped, "SIGTERM")
+            self.history.note(self.loop.time(), "SIGTERM")
             stop.set()
             self.loop.call_later(grace, self._too_late, life)
 

@@ -48,8 +48,6 @@ class Toy:
 
     Args:
         slots: Most sequences at once.
-        peak: Tokens a second of endlessly many; by default as many for each slot as 9,000 are for 256.
-        half: Sequences at which half of it is reached.
         admission: Most sequences running and queued; a request beyond them is refused. ``None``: no limit.
         overhead: Seconds of each request that it holds no slot of the server in, such as the network.
         speed: Factor of all rates, as a function of the time.
@@ -60,16 +58,14 @@ class Toy:
         self,
         slots: int,
         *,
-        peak: float | None = None,
-        half: float | None = None,
         admission: int | None = None,
         overhead: float = 0.0,
         speed: Callable[[float], float] = lambda now: 1.0,
         open_slots: Callable[[float], int] | None = None,
     ) -> None:
         self.slots = slots
-        self.peak = 9000.0 * slots / 256 if peak is None else peak
-        self.half = 90.0 * slots / 256 if half is None else half
+        self.peak = 9000.0 * slots / 256
+        self.half = 90.0 * slots / 256
         self.admission = admission
         self.overhead = overhead
         self.speed = speed
@@ -139,8 +135,9 @@ class Client:
         n: Sequences of a request.
         lengths: Draws the tokens of each, at a time.
         begins: When it begins, in seconds.
-        workers: Most requests that it ever has to send at once.
         retry_after: Seconds that it pauses after a refusal; ``None``: 2 s and twice as long each time, up to 60 s.
+        age: Seconds by which the numbers that it is shown are old: 0, or a tick.
+        seed: Of lengths and pauses.
     """
 
     def __init__(
@@ -151,7 +148,6 @@ class Client:
         n: int = 1,
         lengths: Callable[[float], Lengths] = lambda now: log_normal(),
         begins: float = 0.0,
-        workers: int | None = None,
         retry_after: float | None = None,
         age: float = 0.0,
         seed: int = 0,
@@ -161,7 +157,6 @@ class Client:
         self.n = n
         self.lengths = lengths
         self.begins = begins
-        self.workers = workers
         self.retry_after = retry_after
         self.age = age
         self.random = Random(seed)
@@ -178,8 +173,7 @@ class Client:
         """Send as much as the limit allows."""
         if toy.now < self.resumes:
             return
-        most = self.governor.limit if self.workers is None else min(self.governor.limit, self.workers)
-        most = min(most, 1) if self.trial else most
+        most = 1 if self.trial else self.governor.limit
         while self.in_flight < most:
             lengths = [self.lengths(toy.now)(self.random) for _ in range(self.n)]
             if not toy.offer(Request(self, toy.now), lengths):
@@ -231,7 +225,6 @@ class Client:
 def drive(toy: Toy, clients: list[Client], until: float) -> None:
     """Let the clients use the server until a time, in seconds."""
     tick = TICK
-    wakes = [client.begins for client in clients]
     for client in clients:
         client.fill(toy)
     while True:

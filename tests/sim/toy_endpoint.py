@@ -56,7 +56,6 @@ class ToyEndpoint:
         self._began: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked: dict[int, asyncio.Future[Completion | Failure]] = {}
-        self._crash: asyncio.TimerHandle | None = None
 
     async def send(self, request: records.Request) -> Completion | Failure:
         """Wait for the server. Cancelled: the server goes on for nothing."""
@@ -103,7 +102,7 @@ class ToyEndpoint:
         if self._began is None:
             self._began = loop.time()
             if self._away[0] < math.inf:
-                self._crash = loop.call_at(self._began + self._away[0], self._lose)
+                loop.call_at(self._began + self._away[0], self._lose)
         for done in self.toy.advance(loop.time() - self._began):
             self.tokens.append((self.toy.now, done.tokens))
             future = self._asked.pop(id(done))
