@@ -59,8 +59,8 @@ def choose_code(
     the run's report is made again.
     """
     from evoselfcode.datagen.choosing.choosing import choose_code as choose
-    from evoselfcode.terminal_beat import Beat
     from evoselfcode.terminal_choosing import choice_card
+    from evoselfcode.terminal_work import Work
 
     given = {"per_name": per_name, "top": top}
     settings = (*overrides, *(f"choose.{key}={value}" for key, value in given.items() if value is not None))
@@ -68,8 +68,8 @@ def choose_code(
     folder = run or Path(config.output.dir) / "code"
 
     async def chosen(stop: Stop) -> dict[str, Any]:
-        beat = Beat("choose", inf if quiet else config.output.heartbeat_seconds)
-        progress = partial(beat, "looked_at", "functions")
+        work = Work("choose", inf if quiet else config.output.heartbeat_seconds)
+        progress = partial(work, "looked_at", "functions")
         return await choose(folder, config, scores=scores, ratings=ratings, out=out, stop=stop, progress=progress)
 
     watched = partial(until_signalled, grace=config.output.grace, under_way="the functions that are looked at")

@@ -82,8 +82,8 @@ def export_in_shell(
     """
     import anyio.to_thread
 
-    from evoselfcode.terminal_beat import Beat
     from evoselfcode.terminal_exporting import export_card
+    from evoselfcode.terminal_work import Work
 
     try:
         from evoselfcode.datagen.exporting.exports import export_run
@@ -92,20 +92,18 @@ def export_in_shell(
         raise UsageError(f"export needs {error.name}", hint='pip install "evoselfcode[export]"') from error
     to = None if repository is None else destination(repository, public=public)
 
-    async def work(stop: Stop) -> Made:
-        beat = Beat("export", inf if quiet else config.output.heartbeat_seconds)
+    async def exported(stop: Stop) -> Made:
+        work = Work("export", inf if quiet else config.output.heartbeat_seconds)
 
         def progress(doing: str, rows: int) -> None:
             if stop.is_set():
                 raise Interrupted("stopped while a dataset was exported", hint="nothing is left of it; run it again")
-            beat(
-                doing, "entries" if doing == "compared" else "rows", rows
-            )  # of rare runs of lexemes, some for each row
+            work(doing, "entries" if doing == "compared" else "rows", rows)  # entries: rare runs of lexemes
 
         export = partial(export_run, run, out, config.export, overwrite=overwrite, progress=progress)
         return await anyio.to_thread.run_sync(export)
 
-    made = loops.run(partial(until_signalled, grace=config.output.grace, under_way="the export"), work)
+    made = loops.run(partial(until_signalled, grace=config.output.grace, under_way="the export"), exported)
     with standard_output():
         export_card(made, out)
         if to is not None:

@@ -21,9 +21,6 @@ WINDOW = 900.0
 STEP = 10.0
 """Seconds from one point of the window to the next."""
 
-TICK = 1.0
-"""Seconds after which a run is heard of at the latest, once it asks."""
-
 State = Literal["starting", "running", "paused", "parked", "ended"]
 """``starting``: what is there is read, the server is looked at; ``paused``: all endpoints are overloaded; ``parked``:
 all are away, rows wait; ``ended``: as its manifest says."""
@@ -104,6 +101,8 @@ class Pace:
             tokens: Tokens that it was served.
         """
         if not self._points:
+            from evoselfcode.engine.pool import TICK  # a run that asks is heard of so soon at the latest
+
             self._points.append((max(0.0, seconds - TICK), 0, 0))
         self._last = (seconds, requests, tokens)
         if seconds - self._points[-1][0] >= STEP:

@@ -175,12 +175,12 @@ def filter_in_shell(folders: Sequence[Path], config: RunConfig, *, out: Path | N
     """Filter code with progress and signals, and print the card."""
 
     from evoselfcode.datagen.code.filtering import filter_code
-    from evoselfcode.terminal_beat import Beat
     from evoselfcode.terminal_code import code_card
+    from evoselfcode.terminal_work import Work
 
     async def run(stop: Stop) -> dict[str, Any]:
-        beat = Beat("filter", inf if quiet else config.output.heartbeat_seconds)
-        progress = partial(beat, "looked_at", "draws")
+        work = Work("filter", inf if quiet else config.output.heartbeat_seconds)
+        progress = partial(work, "looked_at", "draws")
         return await filter_code(folders, config, out=out, again=again, stop=stop, progress=progress)
 
     looked = partial(until_signalled, grace=config.output.grace, under_way="the functions that are looked at")

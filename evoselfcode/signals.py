@@ -11,12 +11,13 @@ none, and the kernel drops what it does not handle.
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evoselfcode.errors import EvoselfcodeError, Interrupted
+from evoselfcode.errors import Interrupted
 from evoselfcode.terminal import say
 
 if TYPE_CHECKING:
@@ -87,38 +88,18 @@ async def until_signalled(
     """
     import anyio
 
-    from evoselfcode.engine import Stop
+    from evoselfcode.engine import Stop, unless
 
     stop = Stop()
-    result: list[T] = []
-    errors: list[EvoselfcodeError] = []
+    cancelled = Interrupted(f"cancelled with {under_way}", hint="run the same command again to resume")
+    with anyio.open_signal_receiver(*STOPPING) as signals:  # to the very end: a third signal changes nothing
 
-    async def watch(signals: AsyncIterable[signal.Signals]) -> None:
-        async for number in signals:
-            if stop.is_set():
-                group.cancel_scope.cancel()
-                return
+        async def twice_or_too_long() -> None:
+            number = await anext(signals)
             stop.set()
             seconds = drain_seconds(grace)
             say(f"stopping ({number.name}): {under_way} may end for {seconds:.0f} s; once more to cancel them")
-            group.start_soon(cancel_after, seconds)
+            with anyio.move_on_after(seconds):
+                await anext(signals)
 
-    async def cancel_after(seconds: float) -> None:
-        await anyio.sleep(seconds)
-        group.cancel_scope.cancel()
-
-    with anyio.open_signal_receiver(*STOPPING) as signals:  # to the very end: a third signal changes nothing
-        async with anyio.create_task_group() as group:
-            group.start_soon(watch, signals)
-            if beside is not None:
-                group.start_soon(beside)
-            try:
-                result.append(await run(stop))
-            except EvoselfcodeError as error:
-                errors.append(error)
-            group.cancel_scope.cancel()
-    if errors:
-        raise errors[0]
-    if not result:
-        raise Interrupted(f"cancelled with {under_way}", hint="run the same command again to resume")
-    return result[0]
+        return await unless(twice_or_too_long, partial(run, stop), instead=cancelled, beside=beside)

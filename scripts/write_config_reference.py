@@ -36,9 +36,9 @@ key, all problems at once, and nothing runs. `configs/datagen.yaml` has every ke
 arms, `global_prefix` and a function head with a docstring for the code template. If `global_prefix` was changed while
 a given prompt does not begin with it, the run and `evoselfcode doctor` say so.
 
-**What may change when a run is resumed.** Keys marked *free* do not change results and may change between two runs
-into the same folder. A change of any other key is refused with a list of the differences; `--new-run` sets the old
-run aside.
+**What may change when a run is resumed.** Keys marked *free* change nothing of what was drawn and may change
+between two runs into the same folder. A change of any other key is refused with a list of the differences; `--new-run`
+sets the old run aside.
 """
 
 
@@ -103,19 +103,21 @@ def _section(kind: type[msgspec.Struct], path: tuple[str, ...], parts: list[str]
         _section(hint, below, parts)
 
 
-def _meta(hint: Any) -> msgspec.Meta:
-    return next(extra for extra in hint.__metadata__ if isinstance(extra, msgspec.Meta))
+def _said(hint: Any, word: str) -> Any:
+    """Return what the annotations of a key say of `word`; a kind of value that has a name brings its own."""
+    said = [getattr(extra, word) for extra in hint.__metadata__ if isinstance(extra, msgspec.Meta)]
+    return next((value for value in reversed(said) if value is not None), None)
 
 
 def _meaning(hint: Any) -> str:
-    return (_meta(hint).description or "").replace("|", "\\|")
+    return (_said(hint, "description") or "").replace("|", "\\|")
 
 
 def _type(hint: Any) -> str:
     if not hasattr(hint, "__metadata__"):
         return _name(hint)
-    meta, inner = _meta(hint), get_args(hint)[0]
-    limits = {">=": meta.ge, ">": meta.gt, "<=": meta.le, "<": meta.lt}
+    inner = get_args(hint)[0]
+    limits = {sign: _said(hint, word) for sign, word in ((">=", "ge"), (">", "gt"), ("<=", "le"), ("<", "lt"))}
     bounds = ", ".join(f"{sign} {value:g}" for sign, value in limits.items() if value is not None and abs(value) < 1e9)
     return _name(inner) + (f" {bounds}" if bounds else "")
 

@@ -76,7 +76,7 @@ class Disk:
         return self._opened(path, os.O_RDWR | os.O_APPEND)
 
     def _open_anew(self, path: Path) -> int:
-        return self._opened(path, os.O_WRONLY | os.O_TRUNC)
+        return self._opened(path, os.O_WRONLY | os.O_EXCL)
 
     def _append(self, descriptor: int, data: bytes) -> int:
         if self._full:

@@ -57,20 +57,22 @@ def test_check_says_what_is_stale_and_changes_nothing(tmp_path: Path) -> None:
     assert subprocess.run([*command, "--check"], check=False).returncode == 0
 
 
-def test_the_page_tells_every_key_with_its_default_and_whether_it_is_free(script: ModuleType) -> None:
-    """Sabotage: skip a section in ``_section``."""
-    section, seen = "", {}
+def test_the_page_tells_every_key_with_its_default_its_meaning_and_whether_it_is_free(script: ModuleType) -> None:
+    """Sabotages: skip a section in ``_section``; look only at the first annotation of a key in ``_said``."""
+    section, seen, meanings = "", {}, {}
     for line in script.page().splitlines():
         if line.startswith("## "):
             section = "" if line == "## Top level" else line.removeprefix("## ") + "."
         elif row := re.match(r"\| `(\w+)` \| [^|]+ \| `(.*?)` \| (free)? \|", line.replace("\\|", "")):
             seen[section + row[1]] = (json.loads(row[2]), bool(row[3]))
+            meanings[section + row[1]] = line[row.end() :].strip("| ")
     defaults = {key: value for key, value in flatten(RunConfig().to_public()).items() if not arm_of(key)}
     defaults["namegen.arms"] = {"FIM": {"mode": "FIM"}, "L2R": {"mode": "L2R"}}
     own = json.loads(msgspec.json.encode(Arm(mode="L2R")))
     defaults |= {f"namegen.arms.NAME.{key}": value for key, value in own.items() if key != "mode"}
     assert {key: default for key, (default, _) in seen.items()} == defaults
     assert {key for key, (_, free) in seen.items() if free} == set(filter(is_free, seen))
+    assert [key for key, meaning in meanings.items() if not meaning] == []
 
 
 def errors(value: Any, rule: dict[str, Any], path: str = "") -> list[str]:

@@ -33,7 +33,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path, files: Any) -> None:
 
 
 def test_an_export_is_replaced_only_if_told_to(tmp_path: Path) -> None:
-    """Sabotage: let ``refuse`` return at once."""
+    """Sabotage: let ``_refuse`` return at once."""
     run, out = written(tmp_path, ROWS), tmp_path / "out"
     export_run(run, out, Export(validation=0))
     before = contents(out)

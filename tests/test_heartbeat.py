@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,50 @@ def test_a_line_every_thirty_seconds_parked_or_not(tmp_path: Path, capsys: pytes
     for text in heard.splitlines():
         pairs = dict(part.split("=") for part in text.split(" "))
         assert pairs["state"] == "parked"
+
+
+def beats_of(heart: Heart, *seconds: float, then: Callable[[], object] = lambda: None) -> None:
+    """Let a heart beat for so many virtual seconds, and call `then` after each stretch of them."""
+
+    async def beating() -> None:
+        beats = asyncio.get_running_loop().create_task(heart.beats())
+        for stretch in seconds:
+            await asyncio.sleep(stretch)
+            then()
+        beats.cancel()
+        await asyncio.wait([beats])
+
+    virtually(beating)
+
+
+def test_a_process_that_is_refused_at_once_is_not_heard_of(tmp_path: Path) -> None:
+    """Another's folder, a wrong key. Sabotage: tell each beat, whatever the state: there would be 10 by 2 seconds."""
+    told: list[Beat] = []
+    counts: list[int] = []
+    heart = Heart(Progress("names"), tmp_path, 30.0, tell=told.append, every=0.2, files=[])
+    beats_of(heart, 1.9, 2.1, then=lambda: counts.append(len(told)))
+    assert counts[0] == 0
+    assert counts[1] >= 9
+    assert {beat.state for beat in told} == {"starting"}
+
+
+def test_a_run_without_a_folder_yet_is_no_reason_to_complain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is made when the run begins. Sabotage: write whether the folder is there or not."""
+    folder = tmp_path / "names"
+    heart = Heart(
+        Progress("names"), folder, 1.0, tell=lambda beat: None, every=1.0, files=[(folder / "heartbeat.json", written)]
+    )
+    there: list[bool] = []
+
+    def begin_the_run() -> None:
+        there.append((folder / "heartbeat.json").exists())
+        folder.mkdir(exist_ok=True)
+
+    beats_of(heart, 5.5, 5.0, then=begin_the_run)
+    assert there == [False, True]
+    assert capsys.readouterr().err == ""
 
 
 def test_the_file_says_what_the_line_says(tmp_path: Path) -> None:
@@ -132,12 +176,12 @@ def test_a_run_that_waits_is_alive_and_one_that_hangs_is_not(folder: Path) -> No
 
 
 def test_a_heartbeat_is_one_line_whatever_an_endpoint_is_called(tmp_path: Path) -> None:
-    """S6. Sabotage: leave ``printable`` out of ``line``."""
+    """S6. Sabotages: leave ``printable`` out of ``line``, or ``_word`` out of ``_parts``."""
     hostile = "http://a b,c=d\x1b[2J\n\r[/x]\u202e"
-    progress = Progress(hostile)
+    progress = Progress("names")
     reading = fleet("up", "up")
     renamed = [type(it)(hostile, it.state, it.in_flight, it.limit, it.attempts) for it in reading.endpoints]
     progress.update(summary(tmp_path), type(reading)(tuple(renamed)))
-    shown = line(progress.beat(at=1.0, pid=1, rss=0, free=None)).replace(f"stage={hostile}", "")
-    assert "\x1b" not in shown
-    assert "\r" not in shown
+    shown = line(progress.beat(at=1.0, pid=1, rss=0, free=None))
+    assert shown.isprintable()
+    assert dict(part.split("=") for part in shown.split(" "))["endpoints"].count(",") == 1

@@ -19,6 +19,7 @@ from evoselfcode.datagen.pipeline.nameselect import select_names
 from evoselfcode.datagen.pipeline.sharding import Shard
 from evoselfcode.errors import Interrupted, RunMismatch, StorageError, UsageError
 from evoselfcode.storage import has_rows, read_manifest
+from evoselfcode.storage.layout import Generation, write_generation
 
 REPEATING = {"num_requests": 10, "temperature": 0.3, "top_p": 0.9}
 """Settings with which many draws repeat a name."""
@@ -126,6 +127,27 @@ async def test_a_gap_that_no_manifest_tells_of_is_found(tmp_path: Path) -> None:
     assert merged(tmp_path, partial=True).gaps == 1
 
 
+async def test_an_arm_that_ended_early_in_its_shards_leaves_no_gap(tmp_path: Path) -> None:
+    """Sabotage: look only at what is settled: the rest of the plan would be called missing."""
+    await run_shards(tmp_path, 2, num_requests=60, saturation={"tokens": 20, "look": 4})
+    made = merged(tmp_path)
+    assert made.gaps == 0
+    assert made.summary.meter.settled < 120
+    assert set(made.summary.saturated) == {"FIM", "L2R"}
+    assert made.summary.saturated["FIM"].startswith("in 2 of 2 shards; ")
+
+
+async def test_a_merged_run_began_with_its_first_shard(tmp_path: Path) -> None:
+    """Sabotage: take the time of the merge."""
+    await run_shards(tmp_path, 2)
+    path, first = tmp_path / "names" / "shard-1-of-2" / "manifest.json", "2020-01-02T03:04:05+00:00"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"started": first}))
+    merged(tmp_path)
+    manifest = read_manifest(tmp_path / "names" / "manifest.json")
+    assert manifest is not None
+    assert manifest.started == first
+
+
 async def test_a_request_in_the_wrong_shard_is_refused(tmp_path: Path) -> None:
     """Two folders glued together by hand. Sabotage: leave out ``shard.holds``."""
     await run_shards(tmp_path, 2)
@@ -169,6 +191,14 @@ async def test_shards_of_other_settings_are_refused_with_the_difference(
     with pytest.raises(RunMismatch, match="are of different settings") as raised:
         merged(tmp_path)
     assert told in str(raised.value)
+
+
+async def test_a_shard_that_was_judged_by_other_filters_is_refused(tmp_path: Path) -> None:
+    """As a kill in the middle of ``refilter`` leaves it. Sabotage: compare the manifests alone."""
+    await run_shards(tmp_path, 2)
+    write_generation(tmp_path / "names" / "shard-1-of-2", Generation(0, {"namegen.weaklist": ["x"]}))
+    with pytest.raises(RunMismatch, match=r"namegen\.weaklist \(judged by\): None and \['x'\]"):
+        merged(tmp_path)
 
 
 async def test_a_run_of_its_own_is_not_replaced(tmp_path: Path) -> None:

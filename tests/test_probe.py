@@ -35,7 +35,7 @@ async def look(server: Fake, n: int = 4, **options: object) -> Findings:
 
 @pytest.mark.parametrize("name", FAKES)
 async def test_auto_lands_where_the_table_says(name: str) -> None:
-    """Sabotage: in ``_forced``, return True."""
+    """Sabotage: in ``forced``, return True."""
     server = fake(name)
     row, dialect = server.row, (await look(server)).dialect
     assert (dialect.fim, dialect.l2r, dialect.server) == (row.expected_fim, row.expected_l2r, row.expected_server)

@@ -154,7 +154,7 @@ def test_the_only_model_is_taken_if_none_is_named() -> None:
 
 
 async def test_stop_strings_that_are_ignored_are_found_out_and_cost_no_fim() -> None:
-    """Sabotage: in ``_forced``, do not cut at the line's end; or drop the check."""
+    """Sabotage: in ``forced``, do not cut at the line's end; or drop the check."""
     server = fake("vllm-0.12", stops=False, leak="\nprint(value)")
     findings = await look(client_for(server), server.row.base_url, server.row.model)
     stop = check(findings, "stop")

@@ -103,7 +103,7 @@ def documents(draw: Any) -> dict[str, Any]:
 @settings(max_examples=15, phases=[Phase.explicit, Phase.generate])  # a page takes too long for shrinking
 @given(documents())
 def test_any_document_is_a_page(document: dict[str, Any]) -> None:
-    """Sabotage: let ``_drawable`` say yes to everything, or take ``autoescape`` out."""
+    """Sabotage: let ``drawable`` say yes to everything, or take ``autoescape`` out."""
     written = render(document)
     assert "<script" not in written.lower()
     check_inert(Reader(written))

@@ -32,7 +32,7 @@ def narrow_fim(number: int, body: dict[str, Any]) -> httpx.Response | None:
 
 
 async def test_an_arm_without_new_names_ends_and_the_other_goes_on(tmp_path: Path) -> None:
-    """Sabotage: leave ``ended`` out of ``_will_ask``."""
+    """Sabotage: leave ``ended`` out of ``_to_ask``."""
     server = Embedded(narrow_fim)
     summary = await run(server, settings(tmp_path, RULES))
     fim = sum("suffix" in body for body in server.bodies)

@@ -115,7 +115,7 @@ async def test_a_shard_runs_into_a_folder_of_its_own_and_says_which_it_is(tmp_pa
 
 
 async def test_another_cut_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    """K4: resumed with another N, rows would be paid again. Sabotage: leave ``place_of`` out of ``run_stage``."""
+    """K4: resumed with another N, rows would be paid again. Sabotage: leave ``folder_of`` out of ``run_stage``."""
     await run(Embedded(), config(tmp_path), shard=Shard(0, 3))
     server = Embedded()
     for shard, told in ((Shard(0, 4), "holds shards of 3, and this is shard 0/4"), (None, "that are not merged")):

@@ -155,6 +155,35 @@ def test_an_old_run_is_set_aside_whole(tmp_path: Path) -> None:
     assert keys(tmp_path / "run" / "old-1") == ["00"]
 
 
+class Cut(BaseException):
+    """A process that ends between two renames."""
+
+
+def test_a_kill_while_a_run_is_set_aside_leaves_no_rows_without_their_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of four renames. Sabotage: move the files in the order in which the folder lists them."""
+    real = Path.rename
+    for point in range(4):
+        with RunFolder(tmp_path / str(point)) as folder:
+            write(folder.path, entry())
+            for name in ("manifest.json", "a_raw.jsonl", "z_raw.jsonl"):
+                (folder.path / name).write_bytes(b"{}")
+            left = iter(range(point))
+
+            def rename(path: Path, to: Path, left: Iterator[int] = left) -> Path:
+                if next(left, None) is None:
+                    raise Cut
+                return real(path, to)
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Path, "rename", rename)
+                with pytest.raises(Cut):
+                    folder.set_aside()
+            assert (folder.path / "manifest.json").exists()
+            assert (folder.path / "journal").exists() == (point == 0)
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot create the folder .*\nhint: "), RunFolder(tmp_path / "file" / "x"):

@@ -90,7 +90,7 @@ class Choose(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     per_name: Annotated[int, Meta(ge=1, le=1024, description="Most functions of one name.")] = 1
     top: Annotated[_Most | None, Meta(description="Most functions in all; null takes the best of every name.")] = None
-    share: Annotated[_Share, Meta(description="Share of the names' best that is taken, the best first.")] = 1.0
+    share: Annotated[_Share, Meta(description="Share of what per_name leaves that is taken, the best first.")] = 1.0
     pareto: Annotated[
         tuple[ParetoKey, ...],
         Meta(max_length=3, description="Metrics of the short list, in which no chosen function is beaten in all."),

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from evoselfcode.config.sections import NUCLEUS
+
 DEFAULT_TEMPLATE = 'def {func_name}{signature}:\n    """\n    {description}\n    """\n'
 
 DESCRIBE_TEMPLATE = """\
@@ -170,7 +172,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int, Meta(ge=0, le=2**62, description="Seed of the stage; each request's own seed is derived from it.")
     ] = 0
     temperature: Annotated[float, Meta(ge=0, le=2, description="Sampling temperature; 0 is greedy.")] = 0.4
-    top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus mass.")] = 0.95
+    top_p: Annotated[float, Meta(gt=0, le=1, description=NUCLEUS)] = 0.95
     max_new_tokens: Annotated[int, Meta(ge=1, le=32768, description="Most tokens of one draw.")] = 512
     stop: Annotated[
         tuple[_Stop, ...], Meta(max_length=16, description="Strings that end a draw; not part of its text.")

@@ -32,9 +32,11 @@ class ExportFim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         FamilyKey | None,
         Meta(description="Sentinel family (docs/reference/sentinels.md); null reads it from the model's name."),
     ] = None
-    body: Annotated[_Weight, Meta(description="How often the middle is the body, by weight.")] = 0.4
-    lines: Annotated[_Weight, Meta(description="How often it is some lines of the body.")] = 0.4
-    name: Annotated[_Weight, Meta(description="How often it is the name.")] = 0.2
+    body: Annotated[
+        _Weight, Meta(description="How often what is left out is the body, as a weight beside lines and name.")
+    ] = 0.4
+    lines: Annotated[_Weight, Meta(description="How often it is some lines of the body, likewise.")] = 0.4
+    name: Annotated[_Weight, Meta(description="How often it is the name, likewise.")] = 0.2
     end_token: Annotated[
         bool, Meta(description="Put the family's end token behind the middle; most trainers do so themselves.")
     ] = False

@@ -67,9 +67,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept."""
 
-    name_regex: Annotated[str, Meta(description="Regular expression that a name must match.")] = (
-        "^[a-z_][a-z0-9_]{2,64}$"
-    )
+    name_regex: Annotated[
+        str, Meta(description="Regular expression that must be found in a name; ^ and $ have it match the whole.")
+    ] = "^[a-z_][a-z0-9_]{2,64}$"
     min_code_len: Annotated[int, Meta(ge=0, description="Fewest characters of a function's code.")] = 16
     enable_ast: Annotated[
         bool, Meta(description="Drop code that Python cannot parse; without, no gate that needs its tree is asked.")
@@ -87,10 +87,15 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         int, Meta(ge=1, description="Most characters of one line of code, docstrings aside.")
     ] = 200
     min_body_nodes: Annotated[int, Meta(ge=0, description="Fewest nodes of a body's syntax tree.")] = 4
-    max_comment_share: Annotated[_Share, Meta(description="Most of a function's lines that are comments.")] = 0.5
-    max_repeated_lines: Annotated[_Share, Meta(description="Most of the lines that repeat another.")] = 0.7
+    max_comment_share: Annotated[
+        _Share, Meta(description="Largest share of a function's lines that may be comments; blank lines do not count.")
+    ] = 0.5
+    max_repeated_lines: Annotated[
+        _Share, Meta(description="Largest share of a function's lines that may repeat an earlier one.")
+    ] = 0.7
     max_repeated_text: Annotated[
-        _Share, Meta(description="Most of the characters that the most frequent run of four words may make up.")
+        _Share,
+        Meta(description="Largest share of a function's text that its most frequent run of four words may make up."),
     ] = 0.16
     require_docstring: Annotated[
         bool, Meta(description="Drop a function without a docstring, or whose docstring's Args are not its arguments.")

@@ -29,7 +29,7 @@ class RaterApi(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = None
     api_key_file: Annotated[
-        _Text | None, Meta(description="File that holds it and that nobody else may read (mode 0600).")
+        _Text | None, Meta(description="File that holds it, in place of api_key; nobody else may read it (mode 0600).")
     ] = None
     concurrency: Annotated[
         Annotated[int, Meta(ge=1, le=4096)] | None,
@@ -103,9 +103,9 @@ class Rating(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "each is; 0 takes what is written. OpenAI's and Fireworks' completions give 5 at most.",
         ),
     ] = 5
-    retest: Annotated[_Most, Meta(description="Functions that are rated a second time, in another order.")] = 200
-    mutants: Annotated[_Most, Meta(description="Functions that are rated once more with a bug put in.")] = 200
+    retest: Annotated[_Most, Meta(description="How many functions are rated a second time, in another order.")] = 200
+    mutants: Annotated[_Most, Meta(description="How many functions are rated once more with a bug put in.")] = 200
     failed: Annotated[
         _Most,
-        Meta(description="Functions that are rated though they failed when filters.execute had them run."),
+        Meta(description="How many functions are rated though they failed when filters.execute had them run."),
     ] = 200

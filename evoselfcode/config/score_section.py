@@ -47,6 +47,6 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         _Text,
         Meta(
             description="What stands between a function and its description where that is scored. A space follows; "
-            "spaces at the end are no part of it."
+            "spaces at its end are cut off."
         ),
     ] = "\n\nIn one sentence, the function above:"

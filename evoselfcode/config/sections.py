@@ -24,6 +24,9 @@ FamilyKey = Literal[
 ]  # fmt: skip
 """The families of :data:`evoselfcode.wire.sentinels.FAMILIES`."""
 
+NUCLEUS = "Draw only among the most probable tokens that make up this share; 1 is all of them."
+"""What top_p means."""
+
 _Positive = Annotated[float, Meta(gt=0)]
 _Share = Annotated[float, Meta(gt=0, le=1)]
 _Temperature = Annotated[float, Meta(ge=0, le=2)]
@@ -36,7 +39,10 @@ class Fim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     mode: Annotated[
         FimModeKey,
-        Meta(description="auto finds out by a preflight what the server honours; any other value pins one way."),
+        Meta(
+            description="auto finds out by a preflight what the server honours; any other value pins one way, "
+            "and none does without fill-in-the-middle."
+        ),
     ] = "auto"
     use_chat_for_fim: Annotated[
         bool,
@@ -72,14 +78,15 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         str, Meta(description="Bearer token; write ${NAME} to read it from the environment. Never shown.")
     ] = ""
     api_key_file: Annotated[
-        _Text | None, Meta(description="File that holds the token and that nobody else may read (mode 0600).")
+        _Text | None,
+        Meta(description="File that holds the token, in place of api_key; nobody else may read it (mode 0600)."),
     ] = None
     timeout: Annotated[
         _Positive | None,
         Meta(description="Seconds for one attempt; null allows 120 s and a tenth of a second per new token."),
     ] = None
     max_attempts: Annotated[
-        int, Meta(ge=1, le=20, description="Attempts of one request that may fail on their own account.")
+        int, Meta(ge=1, le=20, description="Failed attempts that give a request up; outages, 429 and 503 do not count.")
     ] = 5
     concurrency: Annotated[
         Annotated[int, Meta(ge=1, le=4096)] | Literal["auto"],
@@ -96,14 +103,15 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = None
     requests_per_second: Annotated[
-        _Positive | None, Meta(description="Most requests started in one second; null is no limit.")
+        _Positive | None, Meta(description="Most attempts that start in one second, retries too; null is no limit.")
     ] = None
     tokens_per_minute: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Most tokens asked for in one minute, prompts and completions together; null is no limit."),
     ] = None
     outage_limit: Annotated[
-        float, Meta(ge=0, description="Seconds to wait while no endpoint answers before the run ends.")
+        float,
+        Meta(ge=0, description="Seconds without an answer of any endpoint that end the run; until then rows wait."),
     ] = 3600.0
     fim: Fim = Fim()
 
@@ -159,7 +167,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(description="Text before the name; null is prompts.funcname.fim.prefix, or prompts.funcname.l2r.prompt."),
     ] = None
     suffix: Annotated[
-        str | None, Meta(description="Text after the name; null is prompts.funcname.fim.suffix. None with L2R.")
+        str | None,
+        Meta(description="Text after the name; null is prompts.funcname.fim.suffix. An arm of mode L2R takes none."),
     ] = None
     boundary: Annotated[Literal["literal", "token"] | None, Meta(description="Null is prompts.boundary.")] = None
     temperature: Annotated[_Temperature | None, Meta(description="Null is namegen.temperature.")] = None
@@ -196,7 +205,7 @@ class SaturationRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """When an arm ends before its requests are spent: the first rule that holds at two looks in a row."""
 
     new_per_1000: Annotated[
-        _Positive | None, Meta(description="End when the upper 95 % limit of new names per 1,000 draws is below.")
+        _Positive | None, Meta(description="End when the upper 95 % limit of new names per 1,000 draws is below this.")
     ] = None
     coverage: Annotated[
         _Share | None, Meta(description="End when the names seen make up this share of the accepted draws.")
@@ -205,7 +214,9 @@ class SaturationRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         _Positive | None,
         Meta(description="End when the forecast of twice the draws adds less than this share of the names seen."),
     ] = None
-    tokens: Annotated[_Count | None, Meta(description="End when the arm has cost so many tokens; at once.")] = None
+    tokens: Annotated[
+        _Count | None, Meta(description="End as soon as the arm has cost so many tokens of prompts and completions.")
+    ] = None
     look: Annotated[int, Meta(ge=1, description="Draws from one look at the rules to the next.")] = 2000
 
 
@@ -218,7 +229,7 @@ class Namegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         int, Meta(ge=0, le=2**62, description="Seed of the run; each request's own seed is derived from it.")
     ] = 0
     temperature: Annotated[float, Meta(ge=0, le=2, description="Sampling temperature; 0 is greedy.")] = 0.4
-    top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus mass.")] = 0.9
+    top_p: Annotated[float, Meta(gt=0, le=1, description=NUCLEUS)] = 0.9
     max_new_tokens: Annotated[int, Meta(ge=1, le=4096, description="Most tokens of one draw.")] = 16
     stop: Annotated[
         tuple[_Stop, ...], Meta(max_length=16, description="Strings that end a draw; not part of its text.")
@@ -231,7 +242,10 @@ class Namegen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "often. An arm that is null is left out."
         ),
     ] = msgspec.field(default_factory=default_arms)
-    weaklist: Annotated[tuple[str, ...], Meta(description="Names that are dropped, compared exactly.")] = WEAK_NAMES
+    weaklist: Annotated[
+        tuple[str, ...],
+        Meta(description="Names that are dropped, compared exactly. A list of yours replaces this one."),
+    ] = WEAK_NAMES
     logprobs: Annotated[bool, Meta(description="Ask for each name's log-probability, where the server gives it.")] = (
         True
     )
@@ -244,7 +258,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         "data/generated"
     )
     heartbeat_seconds: Annotated[
-        float, Meta(gt=0, description="Seconds between progress lines where there is no terminal, and heartbeats.")
+        float,
+        Meta(
+            gt=0,
+            description="Seconds from one heartbeat to the next: its file, and where there is no terminal its line.",
+        ),
     ] = 30.0
     heartbeat_file: Annotated[
         _Text | None,
@@ -254,7 +272,9 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Annotated[int, Meta(ge=0, le=65535)] | None,
         Meta(description="Port that Prometheus scrapes while a run lasts; 0 takes a free one, null opens none."),
     ] = None
-    metrics_host: Annotated[_Text, Meta(description="Address that metrics_port is opened on.")] = "0.0.0.0"  # noqa: S104
+    metrics_host: Annotated[
+        _Text, Meta(description="Address that metrics_port is opened on; 0.0.0.0 is every one of this machine.")
+    ] = "0.0.0.0"  # noqa: S104
     metrics_file: Annotated[
         _Text | None,
         Meta(description="File that each heartbeat replaces with the metrics, for node_exporter's textfile collector."),

@@ -6,7 +6,7 @@ from evoselfcode.engine.fleet import Fleet
 from evoselfcode.engine.meter import Meter
 from evoselfcode.engine.pool import AtOnce, Finish, outcomes
 from evoselfcode.engine.readings import EndpointStatistics, FleetStatistics
-from evoselfcode.engine.stop import Stop
+from evoselfcode.engine.stop import Stop, unless
 
 __all__ = [
     "COMMIT_BOUNDS",
@@ -22,4 +22,5 @@ __all__ = [
     "Meter",
     "Stop",
     "outcomes",
+    "unless",
 ]

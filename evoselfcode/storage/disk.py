@@ -1,13 +1,19 @@
-"""The disk: every call that changes a file of results, one function each, called as ``disk.x(...)``.
+"""The disk: every call that changes a file of results or locks one, one function each, called as ``disk.x(...)``.
 
 This file decides nothing but how a call is made. It is the one place where a test puts another disk: one that is full,
 that fails to sync, that loses power. It refuses to know what the bytes say, and retries nothing.
+
+Locks are the kernel's (``flock``): they end with the process however that ends, and hold between containers and between
+machines, where the number of a process says nothing. Of a file system without them, nobody is told that a file is left.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -34,12 +40,13 @@ def open_to_append(path: Path) -> int:
 
 
 def open_anew(path: Path) -> int:
-    """Open a file to write it from its beginning on, whatever was in it.
+    """Create a file that was not there, to write the whole of it; who may read it, the umask decides alone.
 
     Raises:
-        OSError: It cannot be opened.
+        FileExistsError: It is there.
+        OSError: It cannot be created.
     """
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def append(descriptor: int, data: bytes | memoryview) -> int:
@@ -118,3 +125,57 @@ def write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[append(descriptor, rest) :]
+
+
+def lock(descriptor: int) -> bool:
+    """Take a file or folder for whoever has this descriptor or a copy of it, and say whether nobody else has it.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        return False
+    return True
+
+
+def hold(descriptor: int) -> int | None:
+    """Hold what was just made, so that :func:`unheld` leaves it alone though its own descriptor is closed meanwhile.
+
+    Returns:
+        A copy of the descriptor, to be closed when all is done; ``None`` if it was taken for a dead process's before.
+
+    Raises:
+        OSError: Too many files are open.
+    """
+    copy, ours = os.dup(descriptor), True
+    with suppress(OSError):  # no locks: nobody can find out that it is not held
+        ours = lock(copy) and os.fstat(copy).st_nlink > 0
+    if ours:
+        return copy
+    os.close(copy)
+    return None
+
+
+@contextmanager
+def unheld(path: Path) -> Iterator[bool]:
+    """Hold a file or folder meanwhile if nobody does, and yield whether that is so.
+
+    It is not where that cannot be found out: it is gone, another user's, or on a file system without locks.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDWR
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    free = False
+    try:
+        with suppress(OSError):
+            free = lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat())
+        yield free
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -67,10 +68,9 @@ def atomic_write(path: Path, lines: Iterable[bytes]) -> None:
     Raises:
         StorageError: Disk full, not writable, failed sync; the old file is untouched.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with storage_errors(path, "write"):
+        partial, descriptor, holder = _beside(path)
         try:
-            descriptor = disk.open_anew(partial)
             try:
                 for block in _blocks(lines):
                     disk.write_all(descriptor, block)
@@ -81,7 +81,41 @@ def atomic_write(path: Path, lines: Iterable[bytes]) -> None:
         except BaseException:
             disk.remove(partial)
             raise
+        finally:
+            os.close(holder)
         disk.sync_folder(path.parent)
+
+
+_PARTIAL = re.compile(r"\..+\.\d+\.\d+\.partial", re.ASCII)
+
+
+def _beside(path: Path) -> tuple[Path, int, int]:
+    """Make a file that is to become `path`; return it, a descriptor of it, and one that holds it until it is closed."""
+    number = 0
+    while True:
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{number}.partial")
+        number += 1
+        try:
+            descriptor = disk.open_anew(partial)
+        except FileExistsError:  # of a process with our number that was killed, or is in another container
+            continue
+        holder = disk.hold(descriptor)
+        if holder is not None:
+            return partial, descriptor, holder
+        disk.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Take away the beginnings of files that :func:`atomic_write` left in `folder` when its process was killed.
+
+    What a process still writes stays, whichever machine it runs on. What cannot be taken away stays too, and harms
+    nobody.
+    """
+    with suppress(OSError):
+        for path in [path for path in folder.iterdir() if _PARTIAL.fullmatch(path.name) and not path.is_dir()]:
+            with disk.unheld(path) as left:
+                if left:
+                    disk.remove(path)
 
 
 def _blocks(lines: Iterable[bytes], size: int = 1 << 18) -> Iterator[bytes]:

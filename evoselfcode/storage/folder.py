@@ -5,15 +5,14 @@ This file decides the names of the files and the lock. It refuses to know what t
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from evoselfcode.errors import RunMismatch
-from evoselfcode.storage.files import make_folder, storage_errors
+from evoselfcode.storage import disk
+from evoselfcode.storage.files import make_folder, storage_errors, sweep
 from evoselfcode.storage.layout import JOURNAL
 
 
@@ -35,16 +34,16 @@ def take_lock(path: Path, taken: str, *, hint: str) -> int:
     with storage_errors(path, "lock"):
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            if disk.lock(lock):
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+                return lock
             holder = os.pread(lock, 64, 0).decode(errors="replace").strip()
+        except BaseException:
             os.close(lock)
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            raise RunMismatch(f"{taken} (process {holder or 'unknown'})", hint=hint) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock
+            raise
+        os.close(lock)
+    raise RunMismatch(f"{taken} (process {holder or 'unknown'})", hint=hint)
 
 
 MANIFEST = "manifest.json"
@@ -75,13 +74,19 @@ class RunFolder:
         return self.path / MANIFEST
 
     def __enter__(self) -> Self:
-        """Create the folder if needed and take the lock."""
+        """Create the folder if needed, take the lock, and take away what killed processes had begun to write."""
         make_folder(self.path)
         self._lock = take_lock(
             self.path / ".lock",
             f"another run is writing in {self.path}",
             hint="wait for it, or set output.dir to another folder",
         )
+        try:
+            for folder in (self.path, self.path / JOURNAL):
+                sweep(folder)
+        except BaseException:
+            os.close(self._lock)
+            raise
         return self
 
     def __exit__(

@@ -74,6 +74,13 @@ def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, c
     _in_flight(history, config)
     _to_the_dead(history, config)
     _retries(history)
+    _leftovers(history, folder)
+
+
+def _leftovers(history: History, folder: Path) -> None:
+    """What the lives that were killed had begun to write is gone."""
+    if left := sorted(path.name for path in folder.rglob(".*.partial")):
+        history.broken.append(f"{len(left)} files of killed lives are left: {', '.join(left[:3])}")
 
 
 def _sums(history: History, plan: Mapping[str, Request], entries: list[Entry]) -> None:

@@ -23,7 +23,7 @@ from evoselfcode.datagen.exporting.history import history_of
 from evoselfcode.datagen.exporting.layouts import Layout, Shown, about, layouts_of
 from evoselfcode.datagen.exporting.learning import Learnt, Progress, learn
 from evoselfcode.datagen.exporting.made import SPLITS, TRAIN, VALIDATION, Made, MadeConfig, MadeFile
-from evoselfcode.datagen.exporting.place import MANIFEST, SUMS, new_folder, refuse
+from evoselfcode.datagen.exporting.place import MANIFEST, SUMS, make_ready, new_folder
 from evoselfcode.datagen.exporting.shards import MEGABYTE, Shards, require_libraries
 from evoselfcode.datagen.exporting.source import LEFT_OUT, Source, source_of
 from evoselfcode.storage import atomic_write, digest_of, write_document
@@ -58,7 +58,7 @@ def export_run(
             something in `out`.
         StorageError: A file cannot be read or written; nothing is left of the export.
     """
-    refuse(out, overwrite=overwrite)
+    make_ready(out, overwrite=overwrite)
     require_libraries(config.files)
     if config.format_code:
         require_ruff()

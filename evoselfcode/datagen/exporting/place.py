@@ -6,6 +6,7 @@ This file decides which folder may be replaced. It refuses to know what is in it
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,30 +32,64 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         StorageError: It cannot be made, or cannot take its place.
     """
     out = out.absolute()  # "." has no name that one beside it could be made of
-    refuse(out, overwrite=overwrite)
+    make_ready(out, overwrite=overwrite)
     make_folder(out.parent)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    with storage_errors(out, "write"):
+        partial, holder = _beside(out)
+    old = partial.with_suffix(".old")
     try:
-        with storage_errors(partial, "create the folder"):
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
         yield partial
         with storage_errors(out, "write"):
             for path in sorted(partial.rglob("*")):
                 _sync(path)
             disk.sync_folder(partial)
-            refuse(out, overwrite=overwrite)
+            _refuse(out, overwrite=overwrite)
             if out.exists():
                 out.rename(old)
             partial.rename(out)
             disk.sync_folder(out.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        if out.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        elif old.exists():
-            old.rename(out)
+        _put_back(out, old)
+        os.close(holder)
+
+
+def _beside(out: Path) -> tuple[Path, int]:
+    """Make a folder that is to become `out`; return it, and a descriptor that holds it until it is closed."""
+    number = 0
+    while True:
+        partial = out.with_name(f".{out.name}.{os.getpid()}.{number}.partial")
+        number += 1
+        try:
+            partial.mkdir()
+        except FileExistsError:  # of a process with our number, in another container
+            continue
+        descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        holder = disk.hold(descriptor)
+        os.close(descriptor)
+        if holder is not None:
+            return partial, holder
+
+
+def _put_back(out: Path, old: Path) -> None:
+    """Let an older export be where it was, unless the new one is there."""
+    if out.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
+        old.rename(out)
+
+
+def _sweep(out: Path) -> None:
+    """Undo what exports to `out` had begun when they were killed; one that is under way holds its folder."""
+    mine = re.compile(rf"\.{re.escape(out.name)}\.\d+\.\d+\.(partial|old)", re.ASCII)
+    there = [path for path in out.parent.glob(".*") if path.is_dir() and mine.fullmatch(path.name)]
+    for partial in [path for path in there if path.suffix == ".partial"]:
+        with disk.unheld(partial) as left:
+            if left:
+                shutil.rmtree(partial, ignore_errors=True)
+    for old in [path for path in there if path.suffix == ".old"]:
+        if not old.with_suffix(".partial").exists():
+            _put_back(out, old)
 
 
 def _sync(path: Path) -> None:
@@ -68,12 +103,24 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def refuse(out: Path, *, overwrite: bool) -> None:
-    """Refuse to write where something is: an export unless told to overwrite it, and anything else in any case.
+def make_ready(out: Path, *, overwrite: bool) -> None:
+    """Undo what exports that were killed had begun, and refuse to write where something is.
+
+    Args:
+        out: Where the export is to be.
+        overwrite: Whether it may take the place of another export; of anything else it never does.
 
     Raises:
         UsageError: There is such a thing.
+        StorageError: It cannot be looked at.
     """
+    out = out.absolute()
+    with storage_errors(out, "look at"):
+        _sweep(out)
+    _refuse(out, overwrite=overwrite)
+
+
+def _refuse(out: Path, *, overwrite: bool) -> None:
     with storage_errors(out, "look at"):
         if out.is_dir() and not any(out.iterdir()):
             return

@@ -7,13 +7,14 @@ This file decides how a stop is noticed there. Once requests are in flight, the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from math import inf
 from typing import TypeVar
 
-import anyio
 import anyio.lowlevel
 
-from evoselfcode.engine import Stop
-from evoselfcode.errors import EvoselfcodeError, Interrupted
+from evoselfcode.engine import Stop, unless
+from evoselfcode.errors import Interrupted
 
 T = TypeVar("T")
 
@@ -49,26 +50,7 @@ async def unless_stopped(stop: Stop, work: Callable[[], Awaitable[T]]) -> T:
     Raises:
         Interrupted: The stop came first.
     """
-    result: list[T] = []
-    errors: list[EvoselfcodeError] = []
-
-    async def watch() -> None:
-        while not await stop.wait(3600.0):
-            pass
-        group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            result.append(await work())
-        except EvoselfcodeError as error:
-            errors.append(error)
-        group.cancel_scope.cancel()
-    if errors:
-        raise errors[0]
-    if not result:
-        raise _interrupted()
-    return result[0]
+    return await unless(partial(stop.wait, inf), work, instead=_interrupted())
 
 
 def rows_remain(ahead: int, left: int) -> Interrupted:

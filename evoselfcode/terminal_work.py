@@ -7,7 +7,7 @@ from time import monotonic
 from evoselfcode.terminal import say
 
 
-class Beat:
+class Work:
     """Says now and then how far a command is that sends nothing.
 
     Args:
