@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journal_lines import dead, entry, keys, lines, segments, write
+from journal_lines import dead, entry, keys, lines, segments, settled_keys, write
 
 from evoselfcode.errors import RunMismatch, StorageError
 from evoselfcode.storage import (
@@ -23,7 +23,6 @@ from evoselfcode.storage import (
     jsonl,
     read_entries,
     read_once,
-    settled_keys,
 )
 from evoselfcode.storage.layout import Name, name_of, read_seals
 from evoselfcode.storage.segment import OpenSegment
@@ -75,7 +74,7 @@ def test_half_a_line_of_an_earlier_process_is_cut_off_at_every_offset(
 
 @pytest.mark.parametrize("position", [0, 3, 20, -3, None])
 def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int | None) -> None:
-    """D12. Sabotages: do not compare the checksum in ``unframe``, or in ``_keys``."""
+    """D12. Sabotage: do not compare the checksum in ``unframe``."""
     write(tmp_path, entry("00"), entry("01"), entry("02"))
     (path,) = segments(tmp_path)
     data, (first, second, _) = bytearray(path.read_bytes()), lines(tmp_path)
