@@ -87,6 +87,15 @@ def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int | 
     assert settled_keys(tmp_path) == {b"\x00", b"\x02"}
 
 
+def test_where_the_last_entry_of_a_key_is_damaged_the_one_before_counts(tmp_path: Path) -> None:
+    """Sabotage: do not compare the checksum in ``_keys``."""
+    write(tmp_path, entry("0" * 32, text="first"), entry("1" * 32), entry("0" * 32, text="last"))
+    (path,) = segments(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"last", b"lost"))
+    found = [one for one in read_once(tmp_path) if isinstance(one, Entry)]
+    assert [one.draws[0].text for one in found] == ["first", "quick_sort"]
+
+
 def test_nothing_is_on_disk_before_the_commit_and_all_is_after_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append(entry())
