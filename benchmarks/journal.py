@@ -1,32 +1,56 @@
-"""What the journal costs: writing, reading its keys, reading its entries, each beside what it is made of.
+"""What the journal costs: going on from it, and writing it, each beside what it is made of.
 
-    python benchmarks/journal.py [--rows N]
+    python benchmarks/journal.py [--large] [--folder FOLDER]
 
-Ceilings first. Nobody can write a row cheaper than its JSON and one ``write``: *plain*, without checksum, envelope
-or sync. Reading keys is compared with ``json.loads`` of every line, which is what a program without a reader of its own
-does. G13 is CPU per row of append, checksum, write and fdatasync of 256 rows; G12 is time and memory for the keys of a
-million rows of 400 bytes, in a process of its own.
+G12 is what a run does before it goes on from a million requests: it must know which are settled, what they came to and
+which names were kept, of 440 MB. Ceilings first. Nobody can know that the bytes are what was written without looking at
+all of them: *bytes* computes their checksum, and understands none. Nobody can hold keys in a ``set`` without making
+objects of them: *keys* reads a file of nothing but keys, of which each is 16 bytes. What a program without a reader of
+its own does is *json*: ``json.loads`` of every line, nothing compared. Each way runs in a process of its own, by turns
+with the others, the files in the page cache; memory is the most that the whole process held.
+
+A journal may be found in three states: *resume*, closed in order; *killed*, where the entries since the last block of
+its recap have to be read; *unnoted*, where there is no recap, as after an older version, so that all of them have to.
+*saturating* is a run whose arms may end early: it reads each entry, in order. With ``--large`` all is done with ten
+million rows too, of 4.4 GB; ``--folder`` keeps the journals for the next time. That time grows as the number of rows
+does is told by the slope of a straight line through the logarithms of both.
+
+G13 is CPU per row of append, checksum, write and fdatasync of 256 rows. Nobody can write a row cheaper than its JSON
+and one ``write``: *plain*, without checksum, envelope or sync.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from math import log
 from pathlib import Path
+from statistics import linear_regression, median
+from typing import Any
 
 import msgspec
+from card import Record, used
 
 from evoselfcode.records import Candidate, Choice, Completion, L2r, Outcome, Request, Sampling, Usage, Verdict
-from evoselfcode.storage import Entry, Journal, draw_of, journal_files, make_entry
+from evoselfcode.storage import Draw, Entry, Journal, draw_of, journal_files, make_entry
+from evoselfcode.storage.recap import SUFFIX, known_blocks, write_blocks
 
 N = 4
 VERDICT, DROPPED = Verdict(), Verdict("duplicate")
+NEW = 20
+"""Of so many requests one has a name that is new, as in a million of the soak test."""
+SIZES, LARGE = (100_000, 300_000, 1_000_000), 10_000_000
+MILLION = 1_000_000
+ROUNDS = 5
+RESUMES = ("resume", "killed", "unnoted")
+WAYS = (*RESUMES, "saturating", "bytes", "keys", "json")
 
 
 def outcome(number: int) -> Outcome:
@@ -90,77 +114,135 @@ def writing(folder: Path, rows: int) -> dict[str, float]:
     return found
 
 
-CHILD = """
-import json, sys, time
-from pathlib import Path
-from evoselfcode.storage import journal_files, settled_keys, read_once
-folder, way = Path(sys.argv[1]), sys.argv[2]
-def most_memory():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-before = most_memory()
-wall, cpu = time.perf_counter(), time.process_time()
-if way == "keys":
-    found = settled_keys(folder)
-elif way == "json":
-    found = set()
-    for segment in journal_files(folder):
-        with segment.path.open("rb") as file:
-            found |= {key for line in file if (key := json.loads(line).get("entry", {}).get("key"))}
-else:
-    found = range(sum(1 for _ in read_once(folder)))
-wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-most = most_memory()
-print(json.dumps([len(found), wall, cpu, before / 1024, most / 1024]))
-"""
+def rows_of(count: int) -> Iterator[Entry]:
+    """Make entries of requests of two names, 440 bytes each as lines."""
+    usage = Usage(11, 9)
+    for number in range(count):
+        name = f"merge_sorted_{number // NEW:07}"
+        kept = None if number % NEW == 0 else "duplicate"
+        draws = (Draw(name, name, kept, "stop"), Draw("quick_sort", "quick_sort", "duplicate", "stop"))
+        yield Entry(
+            key=key_of(number), stage="names", arm="FIM" if number & 1 else "L2R", number=number >> 1, seed=4 * number,
+            attempts=1, seconds=0.512345, usage=usage, model="qwen", draws=draws, at=1_790_000_000.123,
+        )  # fmt: skip
 
 
-def reading(folder: Path, way: str) -> list[float]:
-    """Read a journal in a process of its own: rows, wall and CPU seconds, MiB before and at most."""
-    best: list[float] = []
-    for _ in range(3 if way == "keys" else 1):
-        done = subprocess.run([sys.executable, "-c", CHILD, str(folder), way], capture_output=True, check=True)
-        found: list[float] = json.loads(done.stdout)
-        best = min(best, found, key=lambda it: it[2]) if best else found
-    return best
+def key_of(number: int) -> str:
+    return blake2b(b"%d" % number, digest_size=16).hexdigest()
 
 
-def write_rows_of(folder: Path, rows: int, size: int) -> None:
-    """Write a journal of entries of `size` bytes or a little more."""
-    journal = Journal(folder)
-    for number in range(rows):
-        one = outcome(number)
-        made = entry(one, candidates(one)[:1])
-        padded = msgspec.structs.replace(made.draws[0], raw_text="x" * max(0, size - 290))
-        journal.append(msgspec.structs.replace(made, draws=(padded,)))
-        if number % 20_000 == 0:
+def journal_of(folder: Path, count: int) -> Path:
+    """Write a journal of so many rows, and a file of its keys, unless they are there."""
+    made, done = folder / str(count), folder / str(count) / "keys"
+    if done.exists():
+        return made
+    journal = Journal(made)
+    for number, one in enumerate(rows_of(count)):
+        journal.append(one)
+        if number % 4096 == 0:
             journal.commit(0.0)
     journal.close(0.0)
+    done.write_bytes(b"".join(bytes.fromhex(key_of(number)) for number in range(count)))
+    return made
+
+
+@contextmanager
+def state(folder: Path, way: str) -> Iterator[None]:
+    """Let the journal be as `way` finds it, and as it was afterwards."""
+    recaps = {path: path.read_bytes() for path in sorted((folder / "journal").glob(f"*{SUFFIX}"))}
+    if way == "killed":
+        last = journal_files(folder)[-1]
+        write_blocks(last.path.with_suffix(SUFFIX), list(known_blocks(last))[:-1])
+    elif way == "unnoted":
+        for path in recaps:
+            path.unlink()
+    yield
+    for path, written in recaps.items():
+        path.write_bytes(written)
+
+
+def reading(folder: Path, way: str) -> dict[str, float]:
+    """Read a journal once; return rows, wall and CPU seconds, MiB before and at most, and cores that others used."""
+    does = "resume" if way in RESUMES else way
+    child = [sys.executable, str(Path(__file__).with_name("resuming.py")), does, str(folder)]
+    with state(folder, way):
+        began, before = time.perf_counter(), used()
+        found: dict[str, float] = json.loads(subprocess.run(child, capture_output=True, check=True).stdout)
+        took = time.perf_counter() - began
+    return found | {"others": max(0.0, (used() - before) / took - 1)}
+
+
+def resuming(folder: Path, sizes: tuple[int, ...]) -> dict[int, dict[str, dict[str, float]]]:
+    """Return the median of each way at each size; what takes half a minute is done once."""
+    told: dict[int, dict[str, dict[str, float]]] = {}
+    for size in sizes:
+        made = journal_of(folder, size)
+        files = [segment.length for segment in journal_files(made)]
+        print(f"\n{size:,} rows, {sum(files) / 1e6:,.0f} MB, {sum(files) / size:.0f} bytes each, {len(files)} files")
+        found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+        for number in range(ROUNDS):
+            for way in WAYS:
+                if number == 0 or size * number <= MILLION * (ROUNDS - 1) or way in ("resume", "bytes", "keys"):
+                    found[way].append(reading(made, way))
+        told[size] = {}
+        for way, rounds in found.items():
+            told[size][way] = {key: median(one[key] for one in rounds) for key in rounds[0]} | {
+                "rounds": len(rounds), "least_cpu": min(one["cpu"] for one in rounds),
+                "most_cpu": max(one["cpu"] for one in rounds),
+            }  # fmt: skip
+            one = told[size][way]
+            assert one["rows"] in (size, -1)
+            print(f"  {one['cpu']:6.2f} s CPU [{one['least_cpu']:.2f}-{one['most_cpu']:.2f}]  {one['wall']:6.2f} s wall"
+                  f"  {one['mib']:5.0f} MiB at most ({one['before']:.0f} before)  {way}")  # fmt: skip
+    return told
+
+
+def goals_of(told: dict[int, dict[str, dict[str, float]]], written: dict[str, float]) -> list[dict[str, Any]]:
+    """Judge G12 and G13."""
+    goals: list[dict[str, Any]] = []
+
+    def goal(name: str, figure: float, keep: str, limit: float, sentence: str) -> None:
+        met = figure <= limit if keep == "<=" else figure >= limit
+        goals.append({"goal": name, "figure": round(figure, 3), "limit": f"{keep} {limit}", "met": met,
+                      "sentence": sentence})  # fmt: skip
+
+    if MILLION in told:
+        for way in RESUMES[:2]:
+            one = told[MILLION][way]
+            goal("G12", one["cpu"], "<=", 1.5, f"seconds of CPU to go on from a million rows, {way}")
+            goal("G12", one["wall"], "<=", 1.5, f"seconds on the wall for the same, {way}")
+            goal("G12", one["mib"], "<=", 150, f"MiB that the whole process held at most, {way}")
+        goal("G12", told[MILLION]["json"]["cpu"] / told[MILLION]["resume"]["cpu"], ">=", 4, "times less CPU than json")
+    for way in RESUMES if len(told) > 1 else ():
+        slope = linear_regression([log(size) for size in told], [log(ways[way]["cpu"]) for ways in told.values()]).slope
+        goal("G12", slope, "<=", 1.05, f"is the power of the rows that CPU grows with, {way}")
+    goal("G13", written["journal, synced every 256"], "<=", 5, "µs of CPU for a row that is appended and synced")
+    return goals
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows whose keys are read")
-    parser.add_argument("--written", type=int, default=40_000, help="rows that are written")
+    parser = argparse.ArgumentParser(description="Measure the journal.")
+    parser.add_argument("--rows", type=int, nargs="*", default=SIZES, help="sizes of the journals that are read")
+    parser.add_argument("--large", action="store_true", help="ten million rows, too")
+    parser.add_argument("--written", type=int, default=100_000, help="rows that are written")
+    parser.add_argument("--folder", type=Path, help="keep the journals here, and use those that are there")
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="journal-"))
-    card: dict[str, object] = {"rows": given.rows}
-    try:
-        for name, value in writing(folder / "w" if (folder / "w").mkdir() is None else folder, given.written).items():
+    sizes = (*given.rows, LARGE) if given.large else tuple(given.rows)
+    record = Record("journal", {"rows": sizes, "written": given.written, "rounds": ROUNDS}, ["msgspec"])
+    with tempfile.TemporaryDirectory(prefix="journal-") as passing:
+        written = writing(Path(passing), given.written)
+        for name, value in written.items():
             print(f"  {value:8.2f} {'' if 'bytes' in name else 'µs  '}{name}")
-            card[name] = round(value, 2)
-        write_rows_of(folder / "r", given.rows, 400)
-        megabytes = sum(segment.length for segment in journal_files(folder / "r")) / 1e6
-        print(f"\n{given.rows:,} rows, {megabytes:.0f} MB")
-        for way in ("keys", "json", "entries"):
-            count, wall, cpu, before, most = reading(folder / "r", way)
-            assert count == given.rows
-            print(f"  {wall:6.2f} s wall  {cpu:6.2f} s CPU  {most:5.0f} MiB at most ({before:.0f} before)  {way}")
-            card[way] = {"wall": round(wall, 3), "cpu": round(cpu, 3), "mib": round(most), "before": round(before)}
-        print(json.dumps(card))
-    finally:
-        shutil.rmtree(folder)
+        told = resuming(given.folder or Path(passing), sizes)
+    goals = goals_of(told, written)
+    print()
+    for one in goals:
+        print(
+            f"  {one['goal']} {'met' if one['met'] else 'NOT MET'}: {one['figure']} {one['sentence']} ({one['limit']})"
+        )
+    others = [ways[way]["others"] for ways in told.values() for way in ways]
+    record.keep({"writing": written, "resuming": told}, goals=goals, others=others)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,7 +17,17 @@ from evoselfcode.records import (
     Usage,
     Verdict,
 )
-from evoselfcode.storage import JOURNAL, Entry, Journal, draw_of, journal_files, make_entry, read_entries
+from evoselfcode.storage import (
+    JOURNAL,
+    Entry,
+    Journal,
+    compact,
+    draw_of,
+    journal_files,
+    make_entry,
+    read_entries,
+    read_once,
+)
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -72,6 +82,11 @@ def write(folder: Path, *written: Entry) -> None:
     for one in written:
         journal.append(one)
     journal.close(0.0)
+
+
+def settled_keys(folder: Path) -> set[bytes]:
+    """Return the keys of what counts in the journal."""
+    return {compact(one.key) for one in read_once(folder) if isinstance(one, Entry)}
 
 
 def keys(folder: Path) -> list[str]:

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from random import Random
 
-from journal_lines import keys, segments
+from journal_lines import keys, segments, settled_keys
 from killed_run import CONCURRENCY, NameServer, Run
 
-from evoselfcode.storage import Damage, compact, read_entries, settled_keys
+from evoselfcode.storage import Damage, compact, read_entries
 
 KILLS = int(os.environ.get("EVOSELFCODE_KILLS", "30"))
 """``make kill`` takes 300."""

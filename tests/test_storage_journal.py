@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journal_lines import dead, entry, keys, lines, segments, write
+from journal_lines import dead, entry, keys, lines, segments, settled_keys, write
 
 from evoselfcode.errors import RunMismatch, StorageError
 from evoselfcode.storage import (
@@ -23,7 +23,6 @@ from evoselfcode.storage import (
     jsonl,
     read_entries,
     read_once,
-    settled_keys,
 )
 from evoselfcode.storage.layout import Name, name_of, read_seals
 from evoselfcode.storage.segment import OpenSegment
@@ -75,7 +74,7 @@ def test_half_a_line_of_an_earlier_process_is_cut_off_at_every_offset(
 
 @pytest.mark.parametrize("position", [0, 3, 20, -3, None])
 def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int | None) -> None:
-    """D12. Sabotages: do not compare the checksum in ``unframe``, or in ``_keys``."""
+    """D12. Sabotage: do not compare the checksum in ``unframe``."""
     write(tmp_path, entry("00"), entry("01"), entry("02"))
     (path,) = segments(tmp_path)
     data, (first, second, _) = bytearray(path.read_bytes()), lines(tmp_path)
@@ -86,6 +85,15 @@ def test_a_damaged_line_is_isolated_and_located(tmp_path: Path, position: int | 
     assert [one.key for one in found if isinstance(one, Entry)] == ["00", "02"]
     assert [(one.file, one.offset) for one in found if isinstance(one, Damage)] == [(path.name, begin)]
     assert settled_keys(tmp_path) == {b"\x00", b"\x02"}
+
+
+def test_where_the_last_entry_of_a_key_is_damaged_the_one_before_counts(tmp_path: Path) -> None:
+    """Sabotage: do not compare the checksum in ``_keys``."""
+    write(tmp_path, entry("0" * 32, text="first"), entry("1" * 32), entry("0" * 32, text="last"))
+    (path,) = segments(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"last", b"lost"))
+    found = [one for one in read_once(tmp_path) if isinstance(one, Entry)]
+    assert [one.draws[0].text for one in found] == ["first", "quick_sort"]
 
 
 def test_nothing_is_on_disk_before_the_commit_and_all_is_after_it(tmp_path: Path) -> None:

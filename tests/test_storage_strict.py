@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 import orjson
 import pytest
-from journal_lines import entry, lines, segments, write
+from journal_lines import entry, lines, segments, settled_keys, write
 
 from evoselfcode.records import Candidate, Choice, Completion, Failure, L2r, Outcome, Request, Sampling, Usage, Verdict
 from evoselfcode.spans import Span
@@ -25,7 +25,6 @@ from evoselfcode.storage import (
     journal_files,
     make_entry,
     read_entries,
-    settled_keys,
 )
 
 ODD = [chr(code) for code in (0, 8, 10, 13, 27, 34, 92, 0x85, 0x2028, 0x2029, 0xD800, 0xDFFF, 0xFFFE, 0x1F600)]
@@ -93,7 +92,7 @@ def test_every_line_is_strict_json_whatever_the_numbers(tmp_path: Path) -> None:
 
 
 def test_flipped_bits_and_cuts_cost_their_own_lines_and_are_told(tmp_path: Path) -> None:
-    """D12: 1,000 flips, 2,000 cuts, zeros behind. Sabotages: let the decoder raise; tell no offset; trust keys."""
+    """D12: 1,000 flips, 2,000 cuts, zeros behind. Sabotages: let the decoder raise; tell no offset."""
     write(tmp_path, *(entry(f"{number:032x}", text=f"name_{number}") for number in range(8)))
     (path,) = segments(tmp_path)
     whole, begin, each = path.read_bytes(), journal_files(tmp_path)[0].begin, lines(tmp_path)

@@ -6,7 +6,7 @@ This file decides how settled requests and judged choices are counted. It has no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from evoselfcode.engine.durations import REQUEST_BOUNDS, Durations
 
@@ -93,6 +93,39 @@ class Meter:
             self.new_prompt_tokens += prompt_tokens
             self.durations.add(seconds)
             self.rows["dead" if dead else "ok" if kept else "filtered"] += 1
+
+    def add_answered(
+        self,
+        arm: str,
+        requests: int,
+        draws: int,
+        reasons: Mapping[str, int],
+        prompt_tokens: int,
+        completion_tokens: int,
+    ) -> None:
+        """Count many requests that an earlier process settled, none of them given up.
+
+        Args:
+            arm: Their arm.
+            requests: How many there are.
+            draws: Their choices.
+            reasons: How many of these were dropped, by reason.
+            prompt_tokens: Tokens of their prompts.
+            completion_tokens: Tokens of their choices.
+        """
+        if not requests:
+            return
+        self.settled += requests
+        self.requests[arm] += requests
+        self.resumed += requests
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        if draws:
+            self.draws[arm] += draws
+        if kept := draws - sum(reasons.values()):
+            self.kept[arm] += kept
+        for reason, dropped in reasons.items():
+            self.reasons[arm, reason] += dropped
 
     def fail(self, kind: str) -> None:
         """Count one failed attempt."""

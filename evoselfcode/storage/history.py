@@ -19,9 +19,14 @@ from evoselfcode.storage import jsonl
 from evoselfcode.storage.entries import Entry
 from evoselfcode.storage.files import storage_errors
 from evoselfcode.storage.jsonl import Damage
+from evoselfcode.storage.keys import compact
 from evoselfcode.storage.layout import Segment, journal_files, missing
+from evoselfcode.storage.recap import LEAST_ROWS, SUFFIX, Block, Recorder, crc32_of, known_blocks, write_blocks
 
 FENCED = "written by a process that another had taken the folder over from"
+
+_STRETCH = 1024
+"""Entries that are summed up in some milliseconds."""
 
 _decoder = msgspec.json.Decoder(Entry)
 
@@ -79,22 +84,64 @@ def with_verdict(folder: Path) -> Iterator[tuple[Entry | Damage, bool]]:
         yield damage, True
 
 
-def settled_keys(folder: Path) -> set[bytes]:
-    """Return the keys of the journal, each as :func:`compact` makes it.
+def recapped(folder: Path) -> Iterator[Block | Damage | None]:
+    """Do as :func:`read_entries`, and yield what the entries come to instead of them, in blocks of many.
+
+    A block is taken from the recap beside its segment, where there is one; other entries are read, and noted in a recap
+    for the next time. Which entry of a key counts is for the caller to say: a key may be in several blocks.
+    ``None`` comes now and then between: some milliseconds have passed.
+
+    Args:
+        folder: The folder of a run, whose lock the caller holds.
 
     Raises:
-        StorageError: A file cannot be read.
+        StorageError: See there.
     """
-    return {key for segment in journal_files(folder) for _, key in _keys(segment)}
+    segments = journal_files(folder)
+    for segment in segments:
+        blocks, end = [], segment.begin
+        for block in known_blocks(segment):
+            blocks.append(block)
+            end = block.end
+            yield block
+        known = len(blocks)
+        for found in _summed_up(segment, end):
+            if isinstance(found, Block) and found.begin == end and found.rows >= LEAST_ROWS:
+                blocks.append(found)
+                end = found.end
+            yield found
+        if len(blocks) > known:
+            write_blocks(segment.path.with_suffix(SUFFIX), blocks)
+    yield from missing(folder, segments)
 
 
-def compact(key: str) -> bytes:
-    """Return a key in half its length: a run may hold millions."""
-    digest, _, part = key.partition(".")
-    try:
-        return unhexlify(digest) + part.encode()
-    except (NotHexadecimal, ValueError):
-        return key.encode()
+def _summed_up(segment: Segment, begin: int) -> Iterator[Block | Damage | None]:
+    """Read the entries from `begin` on, and yield what they come to; a block ends where a damage begins."""
+    recorder: Recorder | None = None
+    waiting: list[Entry] = []
+    for found in _lines(segment, begin):
+        offset = found.offset if isinstance(found, Damage) else found[0]
+        entry = found if isinstance(found, Damage) else _entry(segment, *found)
+        if recorder is not None and (len(waiting) >= _STRETCH or isinstance(entry, Damage)):
+            recorder.add(waiting)
+            waiting.clear()
+            yield None
+            if recorder.due(offset) or isinstance(entry, Damage):
+                yield _block(segment, recorder, offset)
+                recorder = None
+        if isinstance(entry, Damage):
+            yield entry
+        else:
+            recorder = recorder or Recorder(offset)
+            waiting.append(entry)
+    if recorder is not None:
+        recorder.add(waiting)
+        yield _block(segment, recorder, segment.size)
+
+
+def _block(segment: Segment, recorder: Recorder, end: int) -> Block:
+    with storage_errors(segment.path, "read"):
+        return recorder.block(end, crc32_of(segment.path, recorder.begin, end))
 
 
 def _last_places(segments: list[Segment]) -> dict[bytes, tuple[int, int]]:
@@ -117,13 +164,13 @@ def _last_places(segments: list[Segment]) -> dict[bytes, tuple[int, int]]:
     return last
 
 
-def _lines(segment: Segment) -> Iterator[tuple[int, bytes] | Damage]:
-    """Yield where each line begins and what stands in it."""
+def _lines(segment: Segment, begin: int | None = None) -> Iterator[tuple[int, bytes] | Damage]:
+    """Yield where each line begins and what stands in it, from `begin` on; of all entries if left out."""
     name, end = segment.path.name, segment.size
     unframe = jsonl.unframe
     with storage_errors(segment.path, "read"), segment.path.open("rb") as file:
-        file.seek(segment.begin)
-        offset = segment.begin
+        offset = segment.begin if begin is None else begin
+        file.seek(offset)
         for line in file:
             if offset >= end:
                 break

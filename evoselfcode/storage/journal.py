@@ -29,6 +29,7 @@ from evoselfcode.storage.layout import (
     write_seals,
     writer_of,
 )
+from evoselfcode.storage.recap import SUFFIX, Recap
 from evoselfcode.storage.segment import OpenSegment
 
 COMMIT_ROWS = 256
@@ -66,7 +67,7 @@ class Journal:
         self._journal = folder / JOURNAL
         self._encode = msgspec.json.Encoder().encode
         self._pending: list[bytes] = []
-        self._keys: list[str] = []
+        self._entries: list[Entry] = []
         self._pending_bytes = 0
         self._committed_at: float | None = None
         self._failures = 0
@@ -89,20 +90,20 @@ class Journal:
     @property
     def pending(self) -> int:
         """Entries that are not acknowledged yet."""
-        return len(self._keys)
+        return len(self._entries)
 
     def append(self, entry: Entry) -> None:
         """Take an entry; never blocks."""
         line = jsonl.frame(self._encode(entry))
         self._pending.append(line)
         self._pending_bytes += len(line)
-        self._keys.append(entry.key)
+        self._entries.append(entry)
 
     def due(self, now: float) -> bool:
         """Say whether a commit is due at `now` (seconds on any steady clock)."""
         if self._committed_at is None:
             self._committed_at = now
-        waiting = len(self._keys)
+        waiting = len(self._entries)
         return waiting > 0 and (
             waiting >= COMMIT_ROWS or now - self._committed_at >= COMMIT_SECONDS or self._pending_bytes >= COMMIT_BYTES
         )
@@ -115,15 +116,15 @@ class Journal:
             StorageError: None is acknowledged, and none will be: the next process begins a file of its own.
             RunMismatch: None is acknowledged: another process has taken the folder over.
         """
-        acknowledged = self._keys
+        acknowledged = [entry.key for entry in self._entries]
         if self._failures > MOST_FAILURES:
             raise StorageError(f"cannot append to {self._journal}: it failed to sync twice")
         if self._pending:
             data = b"".join(self._pending)
             with storage_errors(self._journal, "append to"):
-                self._make_durable(data, len(acknowledged))
+                self._make_durable(data)
             self._refuse_if_fenced()
-            self._pending, self._keys, self._pending_bytes = [], [], 0
+            self._pending, self._entries, self._pending_bytes = [], [], 0
         self._committed_at = now
         return acknowledged
 
@@ -150,24 +151,25 @@ class Journal:
                 disk.remove(self._segment.path)
         return acknowledged
 
-    def _make_durable(self, data: bytes, rows: int) -> None:
+    def _make_durable(self, data: bytes) -> None:
         """Append to the open file; what that does not take, another is begun for, once."""
         if self._segment.usable and (self._segment.rows >= SEGMENT_ROWS or self._segment.size >= SEGMENT_BYTES):
             self._seal_if_possible()
             self._segment.close()
         for last in (False, True):
             try:
-                self._append(data, rows)
+                self._append(data)
             except OSError as error:
                 if not self._worth_another(error) or last:
                     raise
             else:
                 break
 
-    def _append(self, data: bytes, rows: int) -> None:
+    def _append(self, data: bytes) -> None:
         if not self._segment.usable:
             self._next()
-        self._segment.append(data, rows)
+        self._segment.append(data, len(self._entries))
+        self._recap.add(self._entries, data)
 
     def _worth_another(self, error: OSError) -> bool:
         """Say whether another file may take what this one did not."""
@@ -195,14 +197,16 @@ class Journal:
         head = Head(name=str(self._name), writer=writer, generation=self._generation, saw=saw)
         try:
             self._segment.append(head.line(), 0)
+            self._recap = Recap(self._segment.path, self._segment.size)
             disk.sync_folder(self._journal)
         except OSError:
             self._segment.usable = False
             raise
 
     def _seal(self) -> None:
-        """Write down what the file holds, for whoever looks for lost ones."""
+        """Write down what the file holds: for whoever looks for lost ones, and for whoever goes on."""
         if self._segment.rows:
+            self._recap.write()
             self._seals[self._segment.path.name] = self._segment.seal()
             write_seals(self._journal / self._name.seals, Seals(self._generation, self._seals))
 
@@ -267,6 +271,7 @@ def swept(folder: Path, current: int) -> list[Name]:
             kept.append(segment.name)
         else:
             disk.remove(segment.path)
+            disk.remove(segment.path.with_suffix(SUFFIX))
             disk.remove(segment.path.with_name(segment.name.seals))
     return kept
 

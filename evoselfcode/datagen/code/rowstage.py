@@ -91,6 +91,7 @@ def row_stage(
         name_of=lambda draw: None,
         row=lambda arm, task, draw: row(arm, _known(task), draw),
         views=views,
+        remembers=False,
     )
 
 

@@ -24,6 +24,7 @@ from evoselfcode.datagen.pipeline.committing import Acknowledged, Committing, Pa
 from evoselfcode.datagen.pipeline.events import EventLog
 from evoselfcode.datagen.pipeline.fleets import fleet_of
 from evoselfcode.datagen.pipeline.provenance import manifest_of, now
+from evoselfcode.datagen.pipeline.recalling import Recall
 from evoselfcode.datagen.pipeline.reconciling import Reckoning, count_entry, reconcile
 from evoselfcode.datagen.pipeline.refusing import Refusals
 from evoselfcode.datagen.pipeline.resume import entries_of, one_model, recalled_findings, refuse_other_settings
@@ -175,26 +176,11 @@ class _Run:
 
     async def _resume(self) -> None:
         """Read the journal: what is settled, what was kept, what it came to."""
-        for entries in stretches(self._entries()):
-            await breathe(self._stop)
-            for entry in entries:
-                if not isinstance(entry, Entry):
-                    self._summary.damage(entry)
-                elif self.settled.add(entry):
-                    self._recount(entry)
+        stage, told = self._stage, (self.settled, self._saturating, self._summary)
+        await Recall(stage.name, self._judges, stage.remembers, *told).read(self._folder, self._stop)
 
     def _entries(self) -> Iterator[Entry | Damage | None]:
         return entries_of(self._stage.name, self._judges, self._folder)
-
-    def _recount(self, entry: Entry) -> None:
-        self._count(entry, resumed=True)
-        for draw in entry.draws:
-            if draw.reason is None:
-                self._judges[entry.arm].remember(draw.text)
-
-    def _count(self, entry: Entry, *, resumed: bool) -> None:
-        self._saturating.add(entry)
-        count_entry(self._summary.meter, entry, resumed=resumed)
 
     def _plan(self, findings: Findings) -> Iterator[Request]:
         dialect = findings.dialect
@@ -270,7 +256,8 @@ class _Run:
         for entry in entries:
             journal.append(entry)
             self._summary.commits.pending += 1
-            self._count(entry, resumed=False)
+            self._saturating.add(entry)
+            count_entry(self._summary.meter, entry, resumed=False)
             self._open[entry.arm] -= 1
 
     async def _finish(self, began: float, state: str) -> None:

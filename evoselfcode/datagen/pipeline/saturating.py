@@ -50,6 +50,11 @@ class Saturating:
         rules = StopRules(**msgspec.structs.asdict(settings))
         self._arms = {arm: Saturation(rules) for arm in arms}
 
+    @property
+    def follows(self) -> bool:
+        """Whether any arm may end early, so that the order of the draws matters."""
+        return bool(self._arms)
+
     def add(self, entry: Entry) -> None:
         """Count a settled request of any process, in the order of settling."""
         arm = self._arms.get(entry.arm)

@@ -39,7 +39,6 @@ from evoselfcode.storage import Draw, Entry, draw_of
 from evoselfcode.wire import messages
 
 Row = TypeVar("Row")
-
 FRAGILE_ATTEMPTS = 2
 """Attempts of a request that may have broken the server: a connection may have been closed for being idle."""
 
@@ -117,6 +116,7 @@ class Stage(Generic[Row]):
         together: Yields the requests of several arms for a model in an order of its own; ``None`` lets them take turns.
         left_out: Says why a server cannot serve an arm that the run goes on without, or ``None`` if it can.
         scores: Whether given texts are to be scored.
+        remembers: Whether its judges must be told what was kept before, which is short: a name, not a function.
         fragile: Whether what it asks can break a server: then such a request is tried once more, a few end the run.
         concurrency: Requests in flight at once, of all endpoints together; ``None`` has the engine find it out.
         shard: Which part of the plan is asked; ``None`` for all of it.
@@ -140,6 +140,7 @@ class Stage(Generic[Row]):
     together: Callable[[RunConfig, str, Sequence[str]], Iterator[Request]] | None = None
     left_out: Callable[[RunConfig, str, Findings], str | None] = lambda config, arm, findings: None
     scores: bool = False
+    remembers: bool = True
     fragile: bool = False
     concurrency: Callable[[RunConfig], int | None] = lambda config: config.api.fixed_concurrency
     shard: Shard | None = None

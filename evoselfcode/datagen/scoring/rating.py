@@ -157,4 +157,5 @@ RATINGS: Stage[RatingRow | ReplyRow] = Stage(
     row=_no_row,
     views=views,
     documents=documents,
+    remembers=False,
 )

@@ -168,6 +168,7 @@ SCORE: Stage[ScoreRow] = Stage(
     views=views,
     documents=lambda config, folder: documents(folder / SCORES_FILE),
     scores=True,
+    remembers=False,
     fragile=True,
     concurrency=lambda config: config.score.concurrency,
 )

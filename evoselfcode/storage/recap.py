@@ -1,0 +1,280 @@
+"""What going on with a run needs to know of the journal, in a hundredth of its bytes: a cache beside each segment.
+
+A *recap* is a list of blocks. Each speaks for some 65,000 entries of the segment: which requests they settle, what they
+add to each count, and the texts that were kept. It holds the checksum of exactly the bytes that it speaks for, and is
+believed only where these are there. Without it the entries themselves are read, which comes to the same, so that it may
+be lost, and is never looked at by those who read what a model said.
+
+This file decides what is noted and when a block ends. It refuses to know who goes on, and how.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from binascii import unhexlify
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from evoselfcode.errors import StorageError
+from evoselfcode.records import Usage
+from evoselfcode.storage.entries import Entry
+from evoselfcode.storage.files import atomic_write, storage_errors
+from evoselfcode.storage.layout import Segment
+
+BLOCK_ROWS = 65_536
+BLOCK_BYTES = 64 << 20
+"""Entries and bytes after which a block ends: what is read entry by entry after a kill."""
+
+LEAST_ROWS = 1024
+"""Entries of a segment that are read within milliseconds, so that a block of fewer is not worth a file."""
+
+LONGEST = 255
+"""Letters of a text that is noted. Longer ones are code, which nothing is compared with when a run goes on."""
+
+SUFFIX = ".recap"
+
+_HEX = 32
+_PART = re.compile(r"[0-9-]+", re.ASCII)
+_MAGIC = b"recap 1 %08x\n"
+_HEAD = len(_MAGIC % 0)
+
+
+class Group(msgspec.Struct, array_like=True):
+    """What the entries of one arm, and of one part of its requests, come to.
+
+    Attributes:
+        stage: Their stage.
+        arm: Their arm.
+        part: What stands behind the dot in their keys; empty where the requests were asked whole.
+        answered: The digests of the keys that were answered, sorted, one after the other.
+        failed: Those of the keys that were given up.
+        draws: How many choices were judged.
+        reasons: How many of them were dropped, by reason.
+        prompt_tokens: Tokens of the prompts.
+        completion_tokens: Tokens of the choices.
+        texts: The texts that were kept, in the order of writing; ``None`` where one is too long to be noted.
+    """
+
+    stage: str
+    arm: str
+    part: str
+    answered: bytes
+    failed: bytes
+    draws: int
+    reasons: dict[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+    texts: list[str] | None
+
+
+class Block(msgspec.Struct, array_like=True):
+    """What the entries between two places of a segment come to.
+
+    Attributes:
+        begin: Where the first line begins, in bytes.
+        end: Where the last one ends.
+        rows: How many there are.
+        crc32: The checksum of all bytes between.
+        groups: What they come to; ``None`` where that cannot be said in sums: a key is there twice, or is none.
+    """
+
+    begin: int
+    end: int
+    rows: int
+    crc32: int
+    groups: list[Group] | None
+
+
+_decoder = msgspec.msgpack.Decoder(list[Block])
+
+
+class _Sums:
+    """What the entries of one group come to, so far."""
+
+    __slots__ = ("answered", "completion_tokens", "dropped", "failed", "prompt_tokens", "texts")
+
+    def __init__(self) -> None:
+        self.answered: list[str] = []
+        self.failed: list[str] = []
+        self.prompt_tokens = self.completion_tokens = 0
+        self.dropped: list[str] = []
+        self.texts: list[str] = []
+
+
+class Recorder:
+    """Sums entries up, in the order of writing.
+
+    Args:
+        begin: Where the first one begins, in bytes.
+
+    Attributes:
+        begin: The same.
+        rows: Entries so far.
+    """
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.rows = 0
+        self._sums: defaultdict[tuple[str, str, str], _Sums] = defaultdict(_Sums)
+        self._odd = False
+
+    def add(self, entries: list[Entry]) -> None:
+        """Add entries."""
+        self.rows += len(entries)
+        known = self._sums
+        for entry in entries:
+            key = entry.key
+            sums = known[entry.stage, entry.arm, "" if len(key) == _HEX else self._part(key)]
+            if entry.failure is not None:
+                sums.failed.append(key[:_HEX])
+                self._odd |= bool(entry.draws) or entry.usage != _NOTHING
+                continue
+            sums.answered.append(key[:_HEX])
+            usage = entry.usage
+            sums.prompt_tokens += usage.prompt_tokens or 0
+            sums.completion_tokens += usage.completion_tokens or 0
+            for draw in entry.draws:
+                reason = draw.reason
+                if reason is None:
+                    sums.texts.append(draw.text)
+                else:
+                    sums.dropped.append(reason)
+
+    def _part(self, key: str) -> str:
+        digest, dot, part = key.partition(".")
+        self._odd |= len(digest) != _HEX or not dot or not _PART.fullmatch(part)
+        return part
+
+    def due(self, end: int) -> bool:
+        """Say whether the block should end at `end`."""
+        return self.rows >= BLOCK_ROWS or end - self.begin >= BLOCK_BYTES
+
+    def block(self, end: int, crc32: int) -> Block:
+        """Return what was added as a block that ends at `end`, of bytes with the checksum `crc32`."""
+        groups = None
+        if not (self._odd or self._repeated()):
+            with suppress(ValueError):  # a key that is not hexadecimal
+                groups = [_group(*name, sums) for name, sums in self._sums.items()]
+        return Block(self.begin, end, self.rows, crc32, groups)
+
+    def _repeated(self) -> bool:
+        different: defaultdict[str, set[str]] = defaultdict(set)
+        for (_, _, part), sums in self._sums.items():
+            different[part].update(sums.answered, sums.failed)
+        return sum(map(len, different.values())) < self.rows
+
+
+_NOTHING = Usage()
+
+
+def _group(stage: str, arm: str, part: str, sums: _Sums) -> Group:
+    return Group(
+        stage=stage,
+        arm=arm,
+        part=part,
+        answered=_run(sums.answered),
+        failed=_run(sums.failed),
+        draws=len(sums.texts) + len(sums.dropped),
+        reasons=dict(Counter(sums.dropped)),
+        prompt_tokens=sums.prompt_tokens,
+        completion_tokens=sums.completion_tokens,
+        texts=None if max(map(len, sums.texts), default=0) > LONGEST else sums.texts,
+    )
+
+
+def _run(digests: list[str]) -> bytes:
+    """Put digests one after the other, sorted.
+
+    Raises:
+        ValueError: One is not as keys are written.
+    """
+    digests.sort()
+    written = "".join(digests)
+    run = unhexlify(written)
+    if run.hex() != written:
+        raise ValueError("hexadecimal, but in capitals")
+    return run
+
+
+class Recap:
+    """The recap of a segment, while that is written.
+
+    Args:
+        segment: The segment's file.
+        begin: Where its first entry begins, in bytes.
+    """
+
+    def __init__(self, segment: Path, begin: int) -> None:
+        self._path = segment.with_suffix(SUFFIX)
+        self._blocks: list[Block] = []
+        self._recorder = Recorder(begin)
+        self._end, self._crc32 = begin, 0
+
+    def add(self, entries: list[Entry], data: bytes) -> None:
+        """Add entries that are durable, and the bytes that they were written as. Blocks for the disk, now and then."""
+        self._recorder.add(entries)
+        self._end += len(data)
+        self._crc32 = zlib.crc32(data, self._crc32)
+        if self._recorder.due(self._end):
+            self.write()
+
+    def write(self) -> None:
+        """End the block and write the file, if it is worth it; a disk that takes it not is of no account."""
+        if self._recorder.rows >= LEAST_ROWS:
+            self._blocks.append(self._recorder.block(self._end, self._crc32))
+            self._recorder, self._crc32 = Recorder(self._end), 0
+            write_blocks(self._path, self._blocks)
+
+
+def write_blocks(path: Path, blocks: list[Block]) -> None:
+    """Write a recap; it is a cache, and may stay unwritten."""
+    document = msgspec.msgpack.encode(blocks)
+    with suppress(StorageError):
+        atomic_write(path, [_MAGIC % zlib.crc32(document), document])
+
+
+def known_blocks(segment: Segment) -> Iterator[Block]:
+    """Yield the blocks of a segment's recap, as far as they speak for the bytes that are there and count.
+
+    Raises:
+        StorageError: The segment cannot be read.
+    """
+    blocks = _read_blocks(segment.path.with_suffix(SUFFIX))
+    blocks.reverse()
+    end = segment.begin
+    with storage_errors(segment.path, "read"):
+        while blocks and (block := blocks.pop()).begin == end and block.end <= segment.size:
+            end = block.end
+            if crc32_of(segment.path, block.begin, end) != block.crc32:
+                break
+            yield block
+
+
+def crc32_of(path: Path, begin: int, end: int) -> int:
+    """Return the checksum of the bytes of a file between two places.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    crc32, left = 0, end - begin
+    with path.open("rb", buffering=0) as file:
+        file.seek(begin)
+        while left and (read := file.read(min(left, 1 << 18))):
+            crc32 = zlib.crc32(read, crc32)
+            left -= len(read)
+    return crc32
+
+
+def _read_blocks(path: Path) -> list[Block]:
+    """Read a recap; nothing if there is none, it is damaged, or another version wrote it."""
+    try:
+        written = path.read_bytes()
+        document = memoryview(written)[_HEAD:]
+        return _decoder.decode(document) if written[:_HEAD] == _MAGIC % zlib.crc32(document) else []
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
