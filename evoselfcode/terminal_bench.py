@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evoselfcode.terminal import output, printable, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from evoselfcode.bench.asking import Asked
@@ -18,17 +19,20 @@ if TYPE_CHECKING:
 def announce(wish: Wish, asked: Asked, n: int, tokens: int) -> None:
     """Say, before the first level, what will be sent and what bounds it."""
     doublings = max(1, wish.most // max(1, len(asked.replicas))).bit_length()
-    bound = "no bound on requests (--max-requests)" if wish.max_requests is None else f"{wish.max_requests:,} requests"
+    bound = (
+        "no bound on requests (--max-requests)"
+        if wish.max_requests is None
+        else f"{wish.max_requests:,} requests at most"
+    )
     for arm, why in asked.left_out.items():
         say(f"warning: left out: {arm}: {why}")
+    model, arms = printable(asked.findings.dialect.model), ", ".join(asked.arms)
+    say(f"bench: {model} is asked what a run of names asks: {n} x {tokens} tokens a request, arms {arms}")
     say(
-        f"bench: {printable(asked.findings.dialect.model)}: up to {doublings} levels of 1 to {wish.most:,} requests in "
-        f"flight, then up to 6 between them; {wish.seconds:g} to {3 * wish.seconds:g} s each and a warm-up"
+        f"bench: up to {doublings} levels, to {wish.most:,} in flight, and 6 between them, "
+        f"{wish.seconds:g} to {3 * wish.seconds:g} s each; {wish.max_seconds:g} s at most"
     )
-    say(
-        f"bench: at most {wish.max_seconds:g} s and {bound}; each request asks for {n} x {tokens} tokens, and what is "
-        "sent is paid for where the endpoint costs money. Ctrl-C ends with what is known"
-    )
+    say(f"bench: {bound}. What is sent is paid for where the endpoint costs money; Ctrl-C ends with what is known")
 
 
 def show(level: Level) -> None:
@@ -64,11 +68,26 @@ def bench_card(found: Mapping[str, Any], levels: Iterable[Level]) -> None:
         console.print(_table(rows, found["knee"]))
     knee = "none was found" if found["knee"] is None else f"{found['knee']:,} in flight"
     lines = [("knee", knee), ("limit", f"{verdict['limit']}: {verdict['why']}"), ("do", verdict["advice"])]
-    for name, told in (*lines, *(("note", remark) for remark in found["remarks"])):
-        console.print(Text(printable(f"{name:<6}{told}")), soft_wrap=not console.is_terminal)
+    lines += [("note", remark) for remark in found["remarks"]]
+    _tell(console, [(name, printable(told)) for name, told in lines])
     if found["config"] is not None:
         console.print(Text("\nTo paste, as a file that extends your own, or into it:\n", style="bold"))
         console.print(Text(printable(found["config"])), soft_wrap=True)
+
+
+def _tell(console: Console, lines: list[tuple[str, str]]) -> None:
+    """Print words and what they say: beside each other on a terminal, one line each in a file."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not console.is_terminal:
+        for name, told in lines:
+            console.print(Text(f"{name:<7}{told}"), soft_wrap=True)
+        return
+    grid = Table.grid(padding=(0, 2))
+    for name, told in lines:
+        grid.add_row(Text(name), Text(told))
+    console.print(grid)
 
 
 def _table(levels: list[Level], knee: int | None) -> Table:
@@ -84,7 +103,7 @@ def _table(levels: list[Level], knee: int | None) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("")
     for level in levels:
-        table.add_row(*_row(level, told=told, queued=queued, failed=failed), "< knee" if level.limit == knee else "")
+        table.add_row(*_row(level, told=told, queued=queued, failed=failed), "<" if level.limit == knee else "")
     return table
 
 

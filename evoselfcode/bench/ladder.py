@@ -11,7 +11,7 @@ from math import sqrt
 from typing import Literal
 
 from evoselfcode.bench.levels import Level
-from evoselfcode.engine.knee import GOOD, NARROW, SURE
+from evoselfcode.engine.knee import GOOD, NARROW
 
 BETWEEN = 6
 """Levels between others at most: three halve a doubling down to :data:`NARROW`, and a refusal may need three more."""
@@ -60,8 +60,8 @@ class Ladder:
 
     @property
     def best(self) -> float:
-        """The best goodput that was surely measured: of many levels, the luckiest looks best."""
-        return max(map(_surely, self.good), default=0.0)
+        """The best goodput, less its standard error: of many levels, the luckiest looks best."""
+        return max((level.goodput - level.error for level in self.good), default=0.0)
 
     @property
     def knee(self) -> Level | None:
@@ -74,7 +74,7 @@ class Ladder:
         before = [other for limit, other in sorted(self.levels.items()) if limit < level.limit][-2:]
         if level.unused:
             return "unused"
-        if before and (level.crowded or level.strained) and not _more(before[-1], level):
+        if before and level.crowded and before[-1].goodput >= GOOD * level.goodput:
             return "flat"
         if len(before) == 2 and not any(_more(before[0], higher) for higher in (before[1], level)):
             return "flat"
@@ -92,13 +92,8 @@ class Ladder:
 
 
 def _more(low: Level, high: Level) -> bool:
-    """Say whether the higher level surely gives so much more than the lower one that this is not the knee."""
-    return low.goodput < GOOD * _surely(high)
-
-
-def _surely(level: Level) -> float:
-    """Return what a level gives at least, but for one time in forty."""
-    return level.goodput - SURE * level.error
+    """Say whether the higher level gives so much more than the lower one that this is not the knee."""
+    return low.goodput < GOOD * (high.goodput - high.error)
 
 
 def _middle(low: int, high: int) -> int | None:

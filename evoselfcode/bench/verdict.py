@@ -6,6 +6,7 @@ and measured. A queue at the server outweighs a busy client: what waits there ca
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal
 
 import msgspec
@@ -97,7 +98,7 @@ def remarks(ladder: Ladder, cut: Cut | None, seconds: float) -> list[str]:
     if knee is not None and knee.latency_s.p50 > seconds / 3:
         told.append(
             f"answers take {_seconds(knee.latency_s.p50)} at the knee: where they wait, the figures of levels of "
-            f"{seconds:g} s are rough; give --seconds {3 * knee.latency_s.p50:.0f}"
+            f"{seconds:g} s are rough; give --seconds {ceil(30 * knee.latency_s.p50) / 10:g}"
         )
     return told
 
