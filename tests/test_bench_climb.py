@@ -143,10 +143,10 @@ async def test_no_more_requests_are_sent_than_allowed() -> None:
 
 @in_virtual_time
 async def test_no_level_begins_that_the_time_is_too_short_for() -> None:
-    """Sabotage: look at the time after a level only."""
+    """Sabotage: begin it, and cut it off."""
     began = anyio.current_time()
     book = await climbed([quick()], Wish(seconds=10.0, most=64, max_seconds=30.0))
-    assert anyio.current_time() - began <= 31.0
+    assert anyio.current_time() - began < 28.0
     assert (list(book.ladder.levels), book.cut) == ([1, 2], "time")
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from bench_climbs import FULL, level
+from hypothesis import given
+from hypothesis import strategies as st
 
-from evoselfcode.bench.ladder import BETWEEN, Ladder
+from evoselfcode.bench.ladder import Ladder
 from evoselfcode.bench.levels import Level, Queue, quantile
 
 Gives = Callable[[int], Level]
@@ -29,7 +31,7 @@ def slots(count: int, *, each: float = 10.0) -> Gives:
 
 @pytest.mark.parametrize("count", [1, 3, 8, 32, 100, 256, 700])
 def test_the_knee_of_slots_is_found_to_15_per_cent(count: int) -> None:
-    """Sabotage: take the best level for the knee (``GOOD = 1``), or do not look between (``BETWEEN = 0``)."""
+    """Sabotage: take the best level for the knee (``GOOD = 1``), or do not look between (``NARROW = 2``)."""
     ladder, _ = climb(slots(count), most=4096)
     assert ladder.knee is not None
     assert 0.85 * count <= ladder.knee.limit <= max(count, 1.15 * count)
@@ -122,11 +124,18 @@ def test_the_first_level_is_one_request_for_each_replica() -> None:
     assert order[:3] == [3, 6, 12]
 
 
-def test_a_server_that_is_never_the_same_twice_ends_all_the_same() -> None:
-    """Sabotage: no bound on the levels between others."""
-    ups = iter(range(1, 1000))
-    _, order = climb(lambda limit: level(limit, 100.0 / next(ups) if limit > 64 else 10.0 * limit + next(ups)))
-    assert len(order) <= 11 + BETWEEN
+@given(st.lists(st.floats(0.1, 1e6), min_size=24, max_size=24), st.sets(st.integers(0, 23)))
+def test_whatever_a_server_does_there_are_at_most_six_levels_between_others(gives: list[float], bad: set[int]) -> None:
+    """No two levels are asked for twice, either. Sabotage: halve down to neighbours (``NARROW = 1``)."""
+    number = iter(range(24))
+
+    def give(limit: int) -> Level:
+        at = next(number)
+        return level(limit, gives[at], failures={"rate_limited": 500} if at in bad else {})
+
+    _, order = climb(give)
+    doublings = [limit for limit in order if limit & (limit - 1) == 0]
+    assert len(order) == len(set(order)) <= len(doublings) + 6
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(0.5, 2.0), (0.95, 4.0), (0.25, 1.0)])

@@ -13,9 +13,6 @@ from typing import Literal
 from evoselfcode.bench.levels import Level
 from evoselfcode.engine.knee import GOOD, NARROW
 
-BETWEEN = 6
-"""Levels between others at most: three halve a doubling down to :data:`NARROW`, and a refusal may need three more."""
-
 Over = Literal["flat", "trouble", "unused", "most"]
 """Why the climb is over: goodput no longer rises; attempts are refused or fail; something else keeps requests from
 being in flight; it is the highest level that is allowed."""
@@ -37,11 +34,9 @@ class Ladder:
         self.levels: dict[int, Level] = {}
         self.over: Over | None = None
         self._first, self._most = min(first, most), most
-        self._between = 0
 
     def add(self, level: Level) -> None:
         """Take in a level that was measured."""
-        self._between += self.over is not None
         self.levels[level.limit] = level
         self.over = self.over or self._why_over(level)
 
@@ -51,7 +46,7 @@ class Ladder:
             return self._first
         if self.over is None:
             return min(2 * max(self.levels), self._most)
-        return self._gap() if self._between < BETWEEN else None
+        return self._gap()
 
     @property
     def good(self) -> list[Level]:
