@@ -16,6 +16,7 @@ import click
 
 from evoselfcode import __version__, loops, signals
 from evoselfcode.cli_all import datagen_all
+from evoselfcode.cli_bench import bench
 from evoselfcode.cli_choosing import CHOOSING
 from evoselfcode.cli_code import STAGE_B
 from evoselfcode.cli_exporting import export
@@ -192,7 +193,7 @@ def serve(
     server.run(app, host, port, on_ready=lambda url: say(f"serving the embedded model at {url}/v1"))
 
 
-for _command in (refilter, *STAGE_B, *SCORING, *CHOOSING, *SHARDING, export, datagen_all):
+for _command in (refilter, *STAGE_B, *SCORING, *CHOOSING, *SHARDING, export, datagen_all, bench):
     main.add_command(_command)
 
 

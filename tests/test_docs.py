@@ -29,6 +29,7 @@ from evoselfcode.config import RunConfig
 PAGES = {name: text for name, text in checkout.texts(".md") if "/" not in name or name.startswith("docs/")}
 RUN = [
     "README.md",
+    "docs/how-to/bench-your-endpoint.md",
     "docs/how-to/choose-code.md",
     "docs/how-to/compare-fim-and-l2r.md",
     "docs/how-to/make-a-dataset.md",

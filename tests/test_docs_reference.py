@@ -14,6 +14,7 @@ import pytest
 
 import evoselfcode
 from evoselfcode import errors
+from evoselfcode.bench.levels import Level
 from evoselfcode.cli import main
 from evoselfcode.clients.openai import SamplingOptions
 from evoselfcode.datagen.choosing.deciding import CHOICE_REASONS
@@ -133,6 +134,7 @@ def test_reasons_page_says_what_each_failure_leads_to() -> None:
         ("reply row", ReplyRow),
         ("quality", Quality),
         ("choice", Choice),
+        ("bench level", Level),
     ],
 )
 def test_files_page_lists_every_field(name: str, kind: type[msgspec.Struct]) -> None:

@@ -20,14 +20,14 @@ MAX_FILES = 32
 """Files that one configuration may consist of: twenty that each name the next one twice would make a million."""
 
 
-def read_file(path: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> Document:
-    """Read `path` with what it extends, apply `overrides`, fill in the environment.
+def read_file(path: Path | None, overrides: Sequence[str], environ: Mapping[str, str]) -> Document:
+    """Read `path`, if there is one, with what it extends, apply `overrides`, fill in the environment.
 
     Raises:
         ConfigError: The file cannot be read as one YAML map. Problems that do not hinder reading are kept in the
             document, to be reported together with all others.
     """
-    document = _read_tree(path, (), [])
+    document = Document({}, {}, "the settings") if path is None else _read_tree(path, (), [])
     for override in overrides:
         _override(document, override)
     document.data = _expand(document.data, (), document, environ)

@@ -52,18 +52,22 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     output: Output = Output()
 
     @classmethod
-    def from_file(cls, path: Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Self:
+    def from_file(
+        cls, path: Path | None, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    ) -> Self:
         """Read a YAML file, with what it extends.
 
         Args:
-            path: The file.
+            path: The file; ``None`` begins with the defaults.
             overrides: Settings of the command line, ``a.b=value`` each, the value read as YAML.
             environ: Values for ``${NAME}``; the process's environment if left out.
 
         Raises:
             ConfigError: With every problem, one line each: file, line, key path, what was found, what was expected.
         """
-        document = load.read_file(Path(path), overrides, os.environ if environ is None else environ)
+        document = load.read_file(
+            None if path is None else Path(path), overrides, os.environ if environ is None else environ
+        )
         return keys.with_keys(check.build(cls, document))
 
     @classmethod
