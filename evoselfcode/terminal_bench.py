@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from evoselfcode.terminal import output, printable, say
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
 
 def announce(wish: Wish, asked: Asked, n: int, tokens: int) -> None:
     """Say, before the first level, what will be sent and what bounds it."""
-    doublings = max(1, wish.most // max(1, len(asked.replicas))).bit_length()
-    bound = (
-        "no bound on requests (--max-requests)"
-        if wish.max_requests is None
-        else f"{wish.max_requests:,} requests at most"
-    )
+    doublings = (ceil(wish.most / max(1, len(asked.replicas))) - 1).bit_length() + 1
+    bound = "no bound on requests (--max-requests)"
+    if wish.max_requests is not None:
+        bound = f"{wish.max_requests:,} requests at most"
     for arm, why in asked.left_out.items():
         say(f"warning: left out: {arm}: {why}")
     model, arms = printable(asked.findings.dialect.model), ", ".join(asked.arms)
@@ -66,7 +65,7 @@ def bench_card(found: Mapping[str, Any], levels: Iterable[Level]) -> None:
     rows = list(levels)
     if rows:
         console.print(_table(rows, found["knee"]))
-    knee = "none was found" if found["knee"] is None else f"{found['knee']:,} in flight"
+    knee = "not found" if found["knee"] is None else f"{found['knee']:,} in flight"
     lines = [("knee", knee), ("limit", f"{verdict['limit']}: {verdict['why']}"), ("do", verdict["advice"])]
     lines += [("note", remark) for remark in found["remarks"]]
     _tell(console, [(name, printable(told)) for name, told in lines])

@@ -109,9 +109,13 @@ def test_the_document_is_json_and_tells_runs_apart_that_asked_for_something_else
 
 
 def test_without_a_knee_there_is_nothing_to_paste() -> None:
+    """On the way up the highest level is no knee. Sabotage: take ``knee`` for ``found``."""
     found = asked()
     found.ladder = Ladder(1, 8)
     assert fragment(config(), found) is None
+    found.ladder.add(level(1, 10.0))
+    made = document(config(), Wish(), found, verdict(found.ladder, "stopped", fast_loop=True), fast_loop=True)
+    assert (made["knee"], made["config"], made["verdict"]["limit"]) == (None, None, "unknown")
 
 
 def test_answers_that_take_longer_than_a_level_are_remarked_on() -> None:

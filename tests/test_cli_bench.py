@@ -51,6 +51,7 @@ def test_the_slots_of_a_server_are_found_and_it_is_the_limit(tmp_path: Path) -> 
     path = tmp_path / "endpoint.yaml"
     path.write_text(found["config"], encoding="utf-8")
     assert RunConfig.from_file(path).api.concurrency == found["knee"]
+    assert "up to 7 levels, to 64 in flight" in done.stderr
     assert "no bound on requests" in done.stderr
     assert "in_flight=4 requests/s=" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr

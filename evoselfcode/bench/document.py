@@ -42,7 +42,7 @@ def document(config: RunConfig, wish: Wish, asked: Asked, judged: Verdict, *, fa
         judged: Who is the limit.
         fast_loop: Whether uvloop carried the event loop.
     """
-    dialect, knee = asked.findings.dialect, asked.ladder.knee
+    dialect, knee = asked.findings.dialect, asked.ladder.found
     settings = {
         "fingerprint": config.fingerprint("names"),
         "arms": list(asked.arms),
@@ -112,7 +112,7 @@ def machine() -> dict[str, Any]:
 
 def fragment(config: RunConfig, asked: Asked) -> str | None:
     """Write the settings that follow, as YAML that a configuration file may consist of; ``None`` without a knee."""
-    knee, dialect = asked.ladder.knee, asked.findings.dialect
+    knee, dialect = asked.ladder.found, asked.findings.dialect
     if knee is None:
         return None
     each = ceil(GROWTH * knee.limit / max(1, len(asked.replicas)))

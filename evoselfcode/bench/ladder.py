@@ -63,6 +63,11 @@ class Ladder:
         """The least level that gives 97 % of the best goodput; ``None`` if every level had trouble."""
         return next((level for level in self.good if level.goodput >= GOOD * self.best), None)
 
+    @property
+    def found(self) -> Level | None:
+        """The knee, once the climb is over: on the way up, it is the highest level, and means nothing."""
+        return None if self.over is None else self.knee
+
     def _why_over(self, level: Level) -> Over | None:
         if level.in_trouble:
             return "trouble"

@@ -94,7 +94,7 @@ def remarks(ladder: Ladder, cut: Cut | None, seconds: float) -> list[str]:
     told = []
     if cut is not None and ladder.over is not None:
         told.append(f"the knee may lie a little lower: {UNTIL[cut]}")
-    knee = ladder.knee
+    knee = ladder.found
     if knee is not None and knee.latency_s.p50 > seconds / 3:
         told.append(
             f"answers take {_seconds(knee.latency_s.p50)} at the knee: where they wait, the figures of levels of "
