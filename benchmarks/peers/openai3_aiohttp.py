@@ -6,18 +6,15 @@ A semaphore and gather, as in openai3.py.
 import asyncio
 import contextlib
 
-import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from work import MODEL, NAMES, PROMPT, SAMPLING, Work, asked, line, tell
 
 
 async def main(work: Work) -> None:
-    raised = work.in_flight and httpx2.Limits(max_connections=work.in_flight, max_keepalive_connections=work.in_flight)
-    http_client = DefaultAioHttpClient(limits=raised) if raised else DefaultAioHttpClient()
     slots = asyncio.Semaphore(work.in_flight) if work.in_flight else contextlib.nullcontext()
     ok = 0
     with work.out.open("w", encoding="utf-8") as file:
-        async with AsyncOpenAI(base_url=work.url, api_key="key", http_client=http_client) as client:
+        async with AsyncOpenAI(base_url=work.url, api_key="key", http_client=DefaultAioHttpClient()) as client:
 
             async def ask(number: int) -> None:
                 nonlocal ok
