@@ -29,9 +29,7 @@ def best(found: Sequence[Mapping[str, Any]], slots: int) -> Mapping[str, Any] | 
 def judged(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Judge ours against the best static concurrency and each peer, at each size; ratios to a hundredth."""
     goals = []
-    for own in found:
-        if own["client"] != "auto":
-            continue
+    for own in sorted((run for run in found if run["client"] == "auto"), key=lambda run: (run["slots"], run["metrics"])):
         slots, top = own["slots"], best(found, own["slots"])
         if top is not None:
             told = "the server tells its queue" if own["metrics"] else "it does not"

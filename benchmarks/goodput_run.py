@@ -60,8 +60,11 @@ class Run(NamedTuple):
 
     @property
     def requests(self) -> int:
-        """More requests than the server can answer in the time, so that the client is never done."""
-        return 200 + round(1.4 * (self.seconds + 20) * self.slots / N / SEQUENCE_S)
+        """A fifth more requests than the server can answer in the time and a little, so that the client is never done.
+
+        Not many more: who sends all at once is to stand in no longer a queue than its work makes.
+        """
+        return 100 + round(1.2 * (self.seconds + 5) * self.slots / N / SEQUENCE_S)
 
 
 def measure(run: Run) -> dict[str, Any]:
