@@ -17,10 +17,13 @@ from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+
+Judged = dict[str, Any]
+"""A figure and the limit that it must keep, as :func:`judge` makes it."""
 
 
 class Record:
@@ -49,12 +52,12 @@ class Record:
         """The versions of what takes part; ``None`` for what is not installed."""
         return self._about["versions"]
 
-    def keep(self, figures: Any, *, goals: Sequence[Mapping[str, Any]] = (), others: Iterable[float] = ()) -> Path:
+    def keep(self, figures: Any, *, goals: Sequence[Judged] = (), others: Iterable[float] = ()) -> Path:
         """Print the line for machines, write the file, and return where.
 
         Args:
             figures: What was measured; must be JSON.
-            goals: Judged goals: ``goal``, ``figure``, ``limit``, ``met``, ``sentence``.
+            goals: What :func:`judge` made.
             others: Cores that other programs used while each figure was measured, where that was looked at.
         """
         busy = sorted(others)
@@ -69,6 +72,27 @@ class Record:
         file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(document))
         return file
+
+
+def judge(goal: str, figure: float, keep: Literal["<=", ">="], limit: float, sentence: str, **more: Any) -> Judged:
+    """Judge a figure.
+
+    Args:
+        goal: The goal's number; several figures may have the same.
+        figure: What was measured.
+        keep: Whether it must be at most, or at least, the limit.
+        limit: The limit.
+        sentence: What the figure is.
+        more: What else is to be known of it.
+    """
+    met = figure <= limit if keep == "<=" else figure >= limit
+    return {"goal": goal, "figure": figure, "keep": keep, "limit": limit, "met": met, "sentence": sentence} | more
+
+
+def told(goals: Iterable[Judged]) -> str:
+    """Show goals to people, a line each."""
+    return "\n".join(f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:10,.2f}  {goal['keep']} "
+                     f"{goal['limit']:g} {goal['sentence']}" for goal in goals)  # fmt: skip
 
 
 def versions(*packages: str) -> dict[str, str | None]:

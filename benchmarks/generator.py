@@ -25,7 +25,7 @@ from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
-from card import ROOT, Record, used
+from card import ROOT, Record, told, used
 from goals import Figures, judged
 from serving import At, target
 
@@ -88,10 +88,10 @@ def measure(rounds: int, ways: list[str]) -> Figures:
                 for way, _, flying, requests, most, options in steps:
                     if number >= most or (options.get("uvloop") and not find_spec("uvloop")):
                         continue
-                    told = one_run(way, at, flying, requests, options)
+                    figures = one_run(way, at, flying, requests, options)
                     told_apart = (name if on is True else f"{name}={on}" for name, on in options.items() if on)
                     named = " ".join([way, *told_apart])
-                    found.setdefault((named, latency, flying, requests), []).append(told)
+                    found.setdefault((named, latency, flying, requests), []).append(figures)
                     print(f"\r{named}, {flying} in flight, {latency:g} s{'':20}", end="", file=sys.stderr)
     print(file=sys.stderr)
     return found
@@ -127,9 +127,8 @@ def main() -> None:
     found = measure(options.rounds, options.ways)
     goals = judged(found)
     print(f"{table(found)}\n")
-    for goal in goals:
-        print(f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:7.2f}  {goal['sentence']}")
-    print("".join(f"not installed, so not measured: {name}\n" for name, told in record.versions.items() if not told))
+    print(told(goals))
+    print("".join(f"not installed, so not measured: {name}\n" for name, known in record.versions.items() if not known))
     figures = [dict(zip(("way", "latency_s", "in_flight", "requests"), key, strict=True)) | {"runs": runs}
                for key, runs in found.items()]  # fmt: skip
     record.keep(figures, goals=goals, others=[run["others"] for runs in found.values() for run in runs])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
+
+from card import Judged, judge
 
 Figures = dict[tuple[str, float, int, int], list[dict[str, float]]]
 """Way with its options, seconds of latency, in flight, requests; and what each round found."""
@@ -71,7 +73,7 @@ GOALS: tuple[Goal, ...] = (
 )  # fmt: skip
 
 
-def judged(found: Figures) -> list[dict[str, Any]]:
+def judged(found: Figures) -> list[Judged]:
     """Judge every goal whose figures were measured."""
 
     def middle(way: str, latency: float, flying: int, requests: int, key: str) -> float:
@@ -83,7 +85,5 @@ def judged(found: Figures) -> list[dict[str, Any]]:
             figure = goal.figure(middle)
         except KeyError:  # a package is not installed
             continue
-        met = figure <= goal.limit if goal.keep == "<=" else figure >= goal.limit
-        sentence = f"{goal.keep} {goal.limit:g} {goal.sentence}"
-        told.append({"goal": goal.name, "figure": figure, "limit": goal.limit, "met": met, "sentence": sentence})
+        told.append(judge(goal.name, figure, goal.keep, goal.limit, goal.sentence))
     return told

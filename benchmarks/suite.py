@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from card import RESULTS, ROOT
+from card import RESULTS, ROOT, told
 
 SUITE: dict[str, tuple[str, ...]] = {
     "ceiling": (),
@@ -54,11 +54,9 @@ def _age(file: Path) -> float:
 
 def goals(documents: list[dict[str, Any]]) -> str:
     """Show every goal of these documents, in the order of their numbers."""
-    found = [goal | {"of": document["benchmark"]} for document in documents for goal in document["goals"]]
+    found = [goal for document in documents for goal in document["goals"]]
     found.sort(key=lambda goal: int(goal["goal"].strip("G") or 0))
-    lines = [f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:10,.2f}  {goal['sentence']}"
-             f" ({goal['of']})" for goal in found]  # fmt: skip
-    return "\n".join(lines)
+    return told(found)
 
 
 def main() -> None:

@@ -37,9 +37,8 @@ def goal_rows(goals: list[dict[str, Any]]) -> str:
     """Write judged goals as a table."""
     rows = []
     for goal in goals:
-        keep, _, sentence = goal["sentence"].split(" ", 2)
-        limit = f"at {'most' if keep == '<=' else 'least'} {goal['limit']:g}"
+        limit = f"at {'most' if goal['keep'] == '<=' else 'least'} {goal['limit']:g}"
         rows.append(
-            [f"{goal['goal']}: {sentence}", number(goal["figure"]), limit, "met" if goal["met"] else "**not met**"]
+            [f"{goal['goal']}: {goal['sentence']}", number(goal["figure"]), limit, "met" if goal["met"] else "**not met**"]
         )
     return markdown(["goal", "figure", "limit", ""], rows)
