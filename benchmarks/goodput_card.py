@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from card import Judged, judge, told
+
 LEAST = 0.95
 """Part of the best static concurrency's goodput that nobody tuning is to reach."""
 
@@ -46,10 +48,9 @@ def judged(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return goals
 
 
-def _goal(name: str, own: Mapping[str, Any], other: Mapping[str, Any], limit: float, sentence: str) -> dict[str, Any]:
+def _goal(name: str, own: Mapping[str, Any], other: Mapping[str, Any], limit: float, sentence: str) -> Judged:
     figure = round(own.get("goodput", 0.0) / other["goodput"], 2)
-    return {"goal": name, "figure": figure, "limit": limit, "met": figure >= limit,
-            "sentence": f">= {limit:g} {sentence}"}  # fmt: skip
+    return judge(name, figure, ">=", limit, sentence)
 
 
 def card(found: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> str:
@@ -62,8 +63,7 @@ def card(found: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]],
                   f"{'most':>7}{'start':>6}{'full':>5}  slots busy over time"]  # fmt: skip
         lines += [_row(run) for run in sorted((run for run in found if run["slots"] == slots), key=_order)]
     lines.append("")
-    lines += [f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:7.2f}  {goal['sentence']}"
-              for goal in goals]  # fmt: skip
+    lines.append(told(goals))
     lines += [f"not run: {name}, {why}" for name, why in missing.items()]
     return "\n".join(lines)
 

@@ -33,10 +33,11 @@ from hashlib import blake2b
 from math import log
 from pathlib import Path
 from statistics import linear_regression, median
-from typing import Any
+from typing import Literal
 
+import card
 import msgspec
-from card import Record, used
+from card import Judged, Record, judge, used
 
 from evoselfcode.records import Candidate, Choice, Completion, L2r, Outcome, Request, Sampling, Usage, Verdict
 from evoselfcode.storage import Draw, Entry, Journal, draw_of, journal_files, make_entry
@@ -197,14 +198,12 @@ def resuming(folder: Path, sizes: tuple[int, ...]) -> dict[int, dict[str, dict[s
     return told
 
 
-def goals_of(told: dict[int, dict[str, dict[str, float]]], written: dict[str, float]) -> list[dict[str, Any]]:
+def goals_of(told: dict[int, dict[str, dict[str, float]]], written: dict[str, float]) -> list[Judged]:
     """Judge G12 and G13."""
-    goals: list[dict[str, Any]] = []
+    goals: list[Judged] = []
 
-    def goal(name: str, figure: float, keep: str, limit: float, sentence: str) -> None:
-        met = figure <= limit if keep == "<=" else figure >= limit
-        goals.append({"goal": name, "figure": round(figure, 3), "limit": f"{keep} {limit}", "met": met,
-                      "sentence": sentence})  # fmt: skip
+    def goal(name: str, figure: float, keep: Literal["<=", ">="], limit: float, sentence: str) -> None:
+        goals.append(judge(name, figure, keep, limit, sentence))
 
     if MILLION in told:
         for way in RESUMES[:2]:
@@ -212,10 +211,16 @@ def goals_of(told: dict[int, dict[str, dict[str, float]]], written: dict[str, fl
             goal("G12", one["cpu"], "<=", 1.5, f"seconds of CPU to go on from a million rows, {way}")
             goal("G12", one["wall"], "<=", 1.5, f"seconds on the wall for the same, {way}")
             goal("G12", one["mib"], "<=", 150, f"MiB that the whole process held at most, {way}")
-        goal("G12", told[MILLION]["json"]["cpu"] / told[MILLION]["resume"]["cpu"], ">=", 4, "times less CPU than json")
+        goal(
+            "G12",
+            told[MILLION]["json"]["cpu"] / told[MILLION]["resume"]["cpu"],
+            ">=",
+            4,
+            "times less CPU than `json.loads`",
+        )
     for way in RESUMES if len(told) > 1 else ():
         slope = linear_regression([log(size) for size in told], [log(ways[way]["cpu"]) for ways in told.values()]).slope
-        goal("G12", slope, "<=", 1.05, f"is the power of the rows that CPU grows with, {way}")
+        goal("G12", slope, "<=", 1.05, f"the power of the rows that CPU grows with, {way}")
     goal("G13", written["journal, synced every 256"], "<=", 5, "µs of CPU for a row that is appended and synced")
     return goals
 
@@ -236,10 +241,7 @@ def main() -> None:
         told = resuming(given.folder or Path(passing), sizes)
     goals = goals_of(told, written)
     print()
-    for one in goals:
-        print(
-            f"  {one['goal']} {'met' if one['met'] else 'NOT MET'}: {one['figure']} {one['sentence']} ({one['limit']})"
-        )
+    print(card.told(goals))
     others = [ways[way]["others"] for ways in told.values() for way in ways]
     record.keep({"writing": written, "resuming": told}, goals=goals, others=others)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from statistics import median
 from typing import Any, NamedTuple
 
+from card import judge
+
 MANY, SOME, FEW = 20_000, 5_000, 1_000
 
 
@@ -117,10 +119,9 @@ def judged(runs: Runs) -> list[dict[str, Any]]:
         figure = ratio(runs, peer.name, max(peer.requests), goal.key)
         if figure is None:
             continue
-        sentence = (f">= {goal.limit:g} times less {WORDS[goal.key]} than {peer.title}, "
+        sentence = (f"times less {WORDS[goal.key]} than {peer.title}, "
                     f"{max(peer.requests):,} requests from start to exit")  # fmt: skip
-        told.append({"goal": goal.name, "peer": peer.name, "figure": figure, "limit": goal.limit,
-                     "met": figure >= goal.limit, "sentence": sentence})  # fmt: skip
+        told.append(judge(goal.name, figure, ">=", goal.limit, sentence, peer=peer.name))
     return told
 
 

@@ -33,7 +33,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from card import RESULTS, ROOT, Record, used
+from card import RESULTS, ROOT, Record, told, used
 from peer_registry import OURS, PEERS, Peer, Runs, judged, ratio, unjudged
 
 IN_FLIGHT, LATENCY = 256, "50ms"
@@ -232,20 +232,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(options.environments.absolute(), options.limit, Path(folder))
         runs, failed = measure(runner, peers, options.rounds)
-        told = figures(runner, peers, runs)
+        rows = figures(runner, peers, runs)
     titles = {peer.name: peer.title for peer in peers}
     absent = [{"peer": name, "title": titles[name], "requests": requests, "reason": reason}
               for (name, requests), reason in failed.items()]  # fmt: skip
-    print(f"{table(told)}\n")
+    print(f"{table(rows)}\n")
     for row in absent:
         print(f"not measured: {row['title']}, {row['requests']:,} requests: {row['reason']}")
     goals = judged(runs) if options.most is None else []
-    for goal in goals:
-        print(f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:7.1f}  {goal['sentence']}")
+    print(told(goals))
     if options.most is None and (open_ := unjudged(runs)):
         print(f"not judged, because the peer was not measured: {', '.join(open_)}")
     others = [run["others"] for found in runs.values() for run in found]
-    record.keep({"peers": told, "not_measured": absent}, goals=goals, others=others)
+    record.keep({"peers": rows, "not_measured": absent}, goals=goals, others=others)
 
 
 if __name__ == "__main__":

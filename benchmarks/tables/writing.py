@@ -39,6 +39,11 @@ def goal_rows(goals: list[dict[str, Any]]) -> str:
     for goal in goals:
         limit = f"at {'most' if goal['keep'] == '<=' else 'least'} {goal['limit']:g}"
         rows.append(
-            [f"{goal['goal']}: {goal['sentence']}", number(goal["figure"]), limit, "met" if goal["met"] else "**not met**"]
+            [
+                f"{goal['goal']}: {goal['sentence']}",
+                number(goal["figure"]),
+                limit,
+                "met" if goal["met"] else "**not met**",
+            ]
         )
     return markdown(["goal", "figure", "limit", ""], rows)
