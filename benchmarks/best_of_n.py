@@ -15,10 +15,7 @@ right by HumanEval's tests decides what is counted, never what is chosen.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from typing import Any, get_args
@@ -27,6 +24,7 @@ import anyio
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the corpus, the ways and the test's numbers are one
 
+from card import Record
 from choosers import DRAWS, FEWER, TIMES, WAYS, Pool, Source, any_draw, gap, interval, right, stored, tasks, truth
 
 from evoselfcode.stats.intervals import Interval
@@ -97,10 +95,10 @@ def main() -> None:
         from best_of_n_evidence import make
 
         anyio.run(make, options.again[0], options.again[1:])
+    record = Record("best_of_n", {"again": bool(options.again)}, ("numpy",))
     found = measure()
     print(card(found))
-    versions = {"python": platform.python_version(), "numpy": version("numpy"), "evoselfcode": version("evoselfcode")}
-    print(json.dumps({"benchmark": "best_of_n", "versions": versions, "evidence": stored().about} | found))
+    record.keep({"evidence": stored().about} | found)
 
 
 if __name__ == "__main__":

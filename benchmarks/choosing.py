@@ -28,6 +28,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from card import Record
 
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.choosing import gauging
@@ -126,11 +127,13 @@ def main() -> None:
     parser.add_argument("functions", type=int, nargs="?", default=20_000)
     parser.add_argument("--ranks", action="store_true")
     asked = parser.parse_args()
+    settings = {"functions": asked.functions, "ranks": asked.ranks}
+    record = Record("choosing", settings, ("complexipy", "docstring-parser", "lizard", "msgspec", "numpy", "ruff"))
     found = measure(asked.functions, asked.ranks)
     print(f"choose-code, Python {platform.python_version()}, {processors()} cores of {platform.machine()}")
     for name, value in found.items():
         print(f"  {name.replace('_', ' '):<22} {value:>12,}")
-    print(json.dumps(found))
+    record.keep(found)
 
 
 if __name__ == "__main__":

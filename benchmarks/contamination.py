@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
-import platform
 import sys
 import sysconfig
 import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+
+from card import Record
 
 from evoselfcode.datagen.filters.contamination import Index
 
@@ -31,10 +31,12 @@ NOT_ORDINARY = {"test", "tests", "idlelib", "lib2to3"}
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, help="folders of Python files, besides the standard library")
+    folders = parser.parse_args().folders
+    record = Record("contamination", {"folders": [folder.name for folder in folders]})
     index = Index.builtin()
-    figures: dict[str, object] = {"python": platform.python_version(), "tasks": len(index.tasks)}
+    figures: dict[str, object] = {"tasks": len(index.tasks)}
     library = Path(sysconfig.get_paths()["stdlib"])
-    for folder in [library, *parser.parse_args().folders]:
+    for folder in [library, *folders]:
         codes = [code for file in sorted(folder.rglob("*.py")) if ordinary(file, folder) for code in functions(file)]
         began = time.perf_counter()
         hits = [(code, hit) for code in codes if (hit := index.find(code, None))]
@@ -45,7 +47,7 @@ def main() -> int:
         size = sum(map(len, codes)) / len(codes)
         print(f"  {took / len(codes) * 1e6:.0f} microseconds per function of {size:.0f} characters on average")
         figures[folder.name] = {"functions": len(codes), "hits": len(hits), "microseconds": took / len(codes) * 1e6}
-    print(json.dumps(figures))
+    record.keep(figures)
     return 0
 
 

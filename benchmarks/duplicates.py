@@ -27,11 +27,13 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import blake2b
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from random import Random
+from statistics import linear_regression
 from typing import Any
+
+from card import Record
 
 from evoselfcode.datagen.filters.duplicates import Duplicates, shingles
 
@@ -113,11 +115,9 @@ def rss() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """Return the slope of log time on log size by least squares: 1 is linear, 2 is quadratic."""
-    xs, ys = [math.log(size) for size in sizes], [math.log(second) for second in seconds]
-    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
-    return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)
+def exponent(sizes: list[int], costs: list[float]) -> float:
+    """Return the slope of log cost on log size by least squares: 1 is linear, 2 is quadratic."""
+    return linear_regression([math.log(size) for size in sizes], [math.log(cost) for cost in costs]).slope
 
 
 def measure_all(sizes: list[int]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def child(kind: str, size: int) -> dict[str, float]:
     return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
-def card(found: dict[str, Any], sizes: list[int], versions: dict[str, str]) -> str:
+def card(found: dict[str, Any], sizes: list[int], versions: dict[str, str | None]) -> str:
     told = [f"duplicates, {', '.join(f'{name} {number}' for name, number in versions.items())}, {platform.machine()}"]
     for kind in STREAMS:
         one = found[kind][sizes[-1]]
@@ -160,11 +160,10 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is None:
-        versions = {"Python": platform.python_version()}
-        versions |= {name: version(name) for name in ("datasketch", "numpy")}
+        record = Record("duplicates", {"sizes": options.sizes}, ("datasketch", "numpy"))
         found = measure_all(options.sizes)
-        print(card(found, options.sizes, versions))
-        print(json.dumps({"benchmark": "duplicates", "versions": versions, **found}))
+        print(card(found, options.sizes, record.versions))
+        record.keep(found)
         return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -31,6 +31,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from card import Record
+
 from evoselfcode.local.corpus import read_corpus
 from evoselfcode.local.language import Language
 from evoselfcode.local.lexer import lex
@@ -232,9 +234,10 @@ def main() -> None:
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is None:
+        record = Record("embedded_model", {"requests": options.requests})
         found = measure_all(options.requests)
         print(card(found))
-        print(json.dumps({"benchmark": "embedded_model", "python": platform.python_version(), **found}))
+        record.keep(found)
         return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

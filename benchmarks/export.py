@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import random
 import resource
@@ -27,12 +26,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import orjson
+from card import Record
 
 from evoselfcode.config import Export
 from evoselfcode.datagen.exporting.columns import Found
@@ -223,16 +222,11 @@ def main() -> None:
     if options.way:
         one(options.way, options.path)
         return
-    before = os.getloadavg()[0]
+    settings = {"rows": options.rows, "rounds": options.rounds, "ways": options.ways}
+    record = Record("export", settings, ("msgspec", "numpy", "orjson", "pyarrow", "zstandard"))
     found = measure(options.rows, options.rounds, options.ways)
     print(card(found))
-    libraries = ("evoselfcode", "msgspec", "numpy", "orjson", "pyarrow", "zstandard")
-    versions = {"python": platform.python_version()} | {name: version(name) for name in libraries}
-    machine = {"processors": os.cpu_count(), "kind": platform.machine(), "system": platform.system(),
-               "load_before": before, "load_after": os.getloadavg()[0]}  # fmt: skip
-    print(
-        json.dumps({"benchmark": "export", "versions": versions, "rounds": options.rounds, "machine": machine} | found)
-    )
+    record.keep(found)
 
 
 if __name__ == "__main__":

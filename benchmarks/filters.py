@@ -6,9 +6,12 @@ The ceiling: a gate that looks at a tree cannot be faster than ``ast.parse`` mak
 more than twice what one does. What the whole costs beyond that is the walk over the tree, twenty gates of text, the
 search for benchmarks' tasks, the hand-over to another process, and the files.
 
-The corpus: completions of HumanEval's tasks that parse, without the docstrings of their prompts, 300 to 500 letters
-each, under another name than the benchmark's. Each is drawn several times, as a model repeats itself; where duplicates
-are measured alone, every function is there once.
+The corpus is that of :mod:`made_runs`. Each function is drawn several times, as a model repeats itself; where
+duplicates are measured alone, every function is there once.
+
+Two goals are judged. G14: with processes that have started, two cores look at 1.8 times as many draws a second as one,
+and the hand-over takes 10 µs a draw from the run's own process at most. G15: ruff is started once for 256 files or
+more, and that gives 50 times the rate of a process for each.
 
 The ways take turns (A B C A B C), so that other work meets all of them; a figure is the median of the rounds with the
 smallest and the largest. CPU seconds and ratios depend less on what else the machine does.
@@ -18,23 +21,21 @@ from __future__ import annotations
 
 import argparse
 import ast
-import gzip
-import json
 import os
 import platform
-import re
-import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import anyio
+from card import Record
 from datasketch import MinHash, MinHashLSH
+from made_runs import N, code_run, corpus
 
 from evoselfcode.config import RunConfig
 from evoselfcode.datagen.code.crew import Crew
@@ -44,85 +45,18 @@ from evoselfcode.datagen.code.linting import AT_ONCE, lint
 from evoselfcode.datagen.code.processes import processors
 from evoselfcode.datagen.code.rules import rules_of
 from evoselfcode.datagen.filters.duplicates import Duplicates, shingles
-from evoselfcode.datagen.filters.function_text import cut
 from evoselfcode.datagen.filters.gates import RUFF_GATE
 from evoselfcode.datagen.sandbox import probe
 from evoselfcode.errors import UsageError
-from evoselfcode.records import Choice, Completion, L2r, Outcome, Request, Sampling, Task
-from evoselfcode.storage import MANIFEST, Draw, Journal, Manifest, make_entry, write_manifest
 
-CORPUS = Path(__file__).parents[1] / "tests" / "data" / "codegen16b_humaneval_even.jsonl.gz"
-SHORTEST, LONGEST = 300, 500
-N = 4
-"""Choices of a request, as a run asks for them."""
+started: list[str] = []
+"""An entry for each child process that was started."""
 
 AT_A_TIME = 64
 """Requests that are judged at once, as many as a run has under way."""
 
 RUFF_ROWS, EXECUTED_ROWS = 24, 256
 """Functions of the ways that take milliseconds or more for each."""
-
-_DEF = re.compile(r"def (\w+)\([^)]*\)[^:\n]*:\n")
-
-
-def corpus() -> list[Draft]:
-    """Return the functions, each once."""
-    found: dict[str, Draft] = {}
-    with gzip.open(CORPUS, "rt", encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            at = row["prompt"].rindex(f"def {row['entry_point']}(")
-            head = _DEF.match(row["prompt"], at)
-            for text in next(value for value in row.values() if isinstance(value, list)) if head else ():
-                code, complete = cut(head[0], text, None)
-                if SHORTEST <= len(code) <= LONGEST and complete and parses(row["prompt"][:at] + code):
-                    found[code] = draft(row["entry_point"], row["prompt"][:at], head[0], code)
-    return list(found.values())
-
-
-def parses(program: str) -> bool:
-    try:
-        ast.parse(program)
-    except (SyntaxError, ValueError):
-        return False
-    return True
-
-
-def draft(name: str, context: str, head: str, code: str) -> Draft:
-    """Make a draft of a function, and give it a name that no benchmark has."""
-    head, code = (re.sub(rf"\b{name}\b", f"{name}_anew", text) for text in (head, code))
-    return Draft(Task(func_name=f"{name}_anew", head=head, context=context), code[len(head) :], "stop")
-
-
-def checked_out() -> str | None:
-    """Return the commit, with a plus sign if files differ from it."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+" if changed.stdout else "")
-
-
-def journal(folder: Path, drafts: Sequence[Draft]) -> Path:
-    """Write a run of the code stage whose model drew `drafts`, and return its folder."""
-    run = folder / "code"
-    run.mkdir()
-    write_manifest(
-        run / MANIFEST,
-        Manifest(stage="code", versions={}, fingerprint={}, config={}, base_url="", preflight={}, started="",
-                 updated="", state="complete", counts={}),
-    )  # fmt: skip
-    sampling, lines = Sampling(max_new_tokens=256, n=N, seed=0), Journal(run)
-    for number in range(0, len(drafts), N):
-        drawn = drafts[number : number + N]
-        for index, one in enumerate(drawn):  # every row its own task: the functions are of many
-            request = Request(key=f"{number + index:032x}", prompt=L2r(one.task.head), sampling=sampling, stage="code",
-                              arm="L2R", number=number + index, task=one.task)  # fmt: skip
-            outcome = Outcome(request, Completion((Choice(one.text, "stop"),), model="codegen-16b"), 1, 1.0)
-            lines.append(make_entry(outcome, (Draw(raw_text=one.text, text="", finish_reason="stop"),)))
-    lines.close(0.0)
-    return run
 
 
 class Ways:
@@ -137,11 +71,12 @@ class Ways:
     def __init__(self, once: list[Draft], times: int, folder: Path) -> None:
         self.once, self.drafts = once, once * times
         self.programs = [one.task.context + one.task.head + one.text for one in once]
-        self.run = journal(folder, self.drafts)
-        (folder / "few").mkdir()
-        self.few = journal(folder / "few", once[:EXECUTED_ROWS])
+        self.run = code_run(folder, self.drafts)
+        self.few = code_run(folder / "few", once[:EXECUTED_ROWS])
         self.rules = rules_of(RunConfig.from_mapping({}))
         self.examiner = Examiner(self.rules)
+        self.judged: list[tuple[float, float]] = []  # draws a second, and µs of this process for each, while it judged
+        self.linters = 0
         self.hashed = [(one.task.head + one.text, self.examiner.look_at(one).examined.hashes) for one in once]
 
     async def parse(self) -> int:
@@ -155,16 +90,26 @@ class Ways:
         return len(self.once)
 
     async def judge(self) -> int:
-        """Look at drafts as a run does: those of one request together, many requests at once."""
+        """Look at drafts as a run does: those of one request together, many requests at once.
+
+        What it is like once the processes have started, as they do once a run, is kept in `judged`.
+        """
         asked = iter([self.drafts[at : at + N] for at in range(0, len(self.drafts), N)])
 
         async def worker() -> None:
             for few in asked:
                 await crew.look_at(few)
 
-        async with aclosing(Crew(self.rules)) as crew, anyio.create_task_group() as group:
-            for _ in range(AT_A_TIME):
-                group.start_soon(worker)
+        async with aclosing(Crew(self.rules)) as crew:
+            async with anyio.create_task_group() as group:
+                for _ in range(processors()):
+                    group.start_soon(crew.look_at, self.once[:AT_A_TIME])
+            wall, cpu = time.perf_counter(), time.process_time()
+            async with anyio.create_task_group() as group:
+                for _ in range(AT_A_TIME):
+                    group.start_soon(worker)
+            cpu = time.process_time() - cpu
+            self.judged.append((len(self.drafts) / (time.perf_counter() - wall), 1e6 * cpu / len(self.drafts)))
         return len(self.drafts)
 
     async def ruff_each(self) -> int:
@@ -173,7 +118,9 @@ class Ways:
         return RUFF_ROWS
 
     async def ruff_many(self) -> int:
+        started.clear()
         await lint(self.programs[:AT_ONCE], RUFF_GATE)
+        self.linters = len(started)
         return len(self.programs[:AT_ONCE])
 
     async def duplicates(self) -> int:
@@ -234,6 +181,15 @@ async def measure(rounds: int, times: int) -> dict[str, Any]:
                 found.append(await rate(getattr(ways, name)))
         return {
             "functions": len(ways.once),
+            "judged": {
+                "rows_per_s": [rate for rate, _ in ways.judged],
+                "parent_us": [us for _, us in ways.judged],
+                "times_one_process": [
+                    rate / alone for (rate, _), (alone, _) in zip(ways.judged, rates["examine"], strict=True)
+                ],
+            },
+            "files_a_ruff": len(ways.programs[:AT_ONCE]) / ways.linters,
+            "times_ruff_each": ratio(rates["ruff_many"], rates["ruff_each"], 0),
             "draws": len(ways.drafts),
             "mean_bytes": round(sum(len(code) for code, _ in ways.hashed) / len(ways.hashed)),
             "rows_per_s": {name: spread(found) for name, found in rates.items()},
@@ -262,14 +218,27 @@ def spread(found: list[tuple[float, float]]) -> dict[str, float]:
     return {"median": median(wall), "least": min(wall), "most": max(wall), "per_cpu_s": median(cpu)}
 
 
-def ratio(one: list[tuple[float, float]], other: list[tuple[float, float]]) -> float:
-    return round(median(x[1] / y[1] for x, y in zip(one, other, strict=True)), 3)
+def ratio(one: list[tuple[float, float]], other: list[tuple[float, float]], of: int = 1) -> float:
+    return round(median(x[of] / y[of] for x, y in zip(one, other, strict=True)), 3)
 
 
-def card(found: dict[str, Any]) -> str:
-    machine = found["machine"]
+def goals(found: dict[str, Any], cores: int) -> list[dict[str, Any]]:
+    """Judge G14, where there are two cores, and G15."""
+    judged, two = found["judged"], f"times the draws a second of one process, on {cores} cores"
+    told = [
+        ("G14", median(judged["times_one_process"]), ">=", 1.8, two),
+        ("G14", median(judged["parent_us"]), "<=", 10.0, "µs of the run's own process for each draw"),
+        ("G15", found["files_a_ruff"], ">=", 256.0, "files for each process of ruff"),
+        ("G15", found["times_ruff_each"], ">=", 50.0, "times the files a second of a process for each"),
+    ]
+    return [{"goal": goal, "figure": figure, "limit": limit,
+             "met": figure >= limit if keep == ">=" else figure <= limit, "sentence": f"{keep} {limit:g} {sentence}"}
+            for goal, figure, keep, limit, sentence in told if cores == 2 or sentence != two]  # fmt: skip
+
+
+def card(found: dict[str, Any], judged: list[dict[str, Any]]) -> str:
     lines = [
-        f"filtering code, Python {platform.python_version()}, {machine['processors']} cores of {machine['kind']}",
+        f"filtering code, Python {platform.python_version()}, {processors()} cores of {platform.machine()}",
         f"{found['functions']:,} functions of {found['mean_bytes']} bytes, {found['draws']:,} draws",
         "",
         f"{'functions per second':40}{'median':>9}{'least':>9}{'most':>9}{'per CPU s':>11}",
@@ -277,7 +246,11 @@ def card(found: dict[str, Any]) -> str:
     for name, rates in found["rows_per_s"].items():
         lines.append(f"{WAYS[name]:40}" + "".join(f"{value:>{11 if key == 'per_cpu_s' else 9},.0f}"
                                                   for key, value in rates.items()))  # fmt: skip
-    return "\n".join([*lines, "", *(f"{name:40}{ratio:>9}" for name, ratio in found["ratios_per_cpu_s"].items())])
+    lines += ["", *(f"{name:40}{ratio:>9}" for name, ratio in found["ratios_per_cpu_s"].items()), ""]
+    lines += [
+        f"{one['goal']}: {one['figure']:,.2f}, {'met' if one['met'] else 'MISSED'}: {one['sentence']}" for one in judged
+    ]
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -285,15 +258,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured")
     parser.add_argument("--times", type=int, default=16, help="how often each function was drawn")
     options = parser.parse_args()
-    before = os.getloadavg()[0]
+    packages = ("anyio", "datasketch", "msgspec", "numpy", "ruff")
+    record = Record("filters", {"rounds": options.rounds, "times": options.times}, packages)
+    sys.addaudithook(lambda event, _: started.append(event) if event == "subprocess.Popen" else None)
     found = anyio.run(measure, options.rounds, options.times)
-    found["machine"] = {"processors": processors(), "kind": platform.machine(), "system": platform.system(),
-                        "load_before": before, "load_after": os.getloadavg()[0]}  # fmt: skip
-    print(card(found))
-    libraries = ("evoselfcode", "anyio", "datasketch", "msgspec", "numpy", "ruff")
-    versions = {"python": platform.python_version()} | {name: version(name) for name in libraries}
-    about = {"benchmark": "filters", "versions": versions, "commit": checked_out(), "rounds": options.rounds}
-    print(json.dumps(about | found))
+    judged = goals(found, processors())
+    print(card(found, judged))
+    record.keep(found, goals=judged)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ of old; none of them is used.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -24,6 +23,7 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the toy and the test's numbers are one
 
+from card import Record
 from sim.toy import Client, Toy, drive, goodput, log_normal, queue
 
 from evoselfcode.engine.governor import Change, Governor, Limits, Seen
@@ -214,6 +214,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--server", default="", help="only servers whose description has this")
     asked = parser.parse_args()
+    record = Record("governor", {"seeds": asked.seeds, "server": asked.server})
     rows = []
     for server in SERVERS:
         if asked.server not in server:
@@ -231,7 +232,7 @@ def main() -> None:
                     f"   waiting {found['waiting']:6.1%}   refused {found['refused']}",
                     flush=True,
                 )
-    print(json.dumps(rows))
+    record.keep(rows)
 
 
 if __name__ == "__main__":

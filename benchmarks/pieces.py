@@ -7,7 +7,6 @@ loop, the kernel, and that between two requests more is touched than the caches 
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from card import Record
 from replies import replies
 
 from evoselfcode.config import RunConfig
@@ -106,12 +106,13 @@ def measure(*, logprobs: bool) -> dict[str, float]:
 
 
 def main() -> None:
+    record = Record("pieces", {}, ("msgspec",))
     plain, scored = measure(logprobs=False), measure(logprobs=True)
     print(f"{'microseconds of CPU per request of 4 names':44}{'plain':>8}{'log-probabilities':>20}")
     for name, value in plain.items():
         print(f"{name:44}{value:>8.2f}{scored[name]:>20.2f}")
     print(f"{'sum':44}{sum(plain.values()):>8.2f}{sum(scored.values()):>20.2f}")
-    print(json.dumps({"benchmark": "pieces", "plain": plain, "logprobs": scored}))
+    record.keep({"plain": plain, "logprobs": scored})
 
 
 if __name__ == "__main__":

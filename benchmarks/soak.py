@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import platform
 import resource
 import sys
 import tempfile
@@ -22,7 +20,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from itertools import count, cycle
 from pathlib import Path
 from statistics import linear_regression
@@ -30,6 +27,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from card import Record
 from generator import server
 from replies import MODELS, body, replies
 
@@ -149,6 +147,8 @@ def main() -> None:
     parser.add_argument("--new", action="store_true", help="every name is new")
     parser.add_argument("--folder", type=Path, default=None, help="where the run is written")
     options = parser.parse_args()
+    settings = {"requests": options.requests, "in_flight": options.in_flight, "over": options.over, "new": options.new}
+    record = Record("soak", settings, ("anyio", "httptools", "httpx", "msgspec", "uvloop"))
     cpu = time.process_time()
     found = run(soak, options)
     cpu = time.process_time() - cpu
@@ -160,8 +160,7 @@ def main() -> None:
     kept = found["mib_peak_with_views"] <= MOST_MB
     print(f"{'cpu_us_per_row':24}{1e6 * cpu / found['rows']:.1f}")
     print("flat, and within bounds" if flat and kept else "NOT within bounds")
-    versions = {"python": platform.python_version(), "evoselfcode": version("evoselfcode")}
-    print(json.dumps({"benchmark": "soak", "versions": versions, "over": options.over, "new": options.new} | found))
+    record.keep(found | {"cpu_us_per_row": 1e6 * cpu / found["rows"]})
     sys.exit(not (flat and kept))
 
 

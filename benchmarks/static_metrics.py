@@ -11,7 +11,6 @@ The corpus: 8,200 completions of 82 of HumanEval's tasks by CodeGen-16B, those t
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from collections import Counter
@@ -23,6 +22,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the corpus is read
 
+from card import Record
 from code_corpus import drawn
 from kept_rows import kept
 
@@ -95,12 +95,13 @@ def measure() -> dict[str, Any]:
 
 
 def main() -> None:
+    record = Record("static_metrics", {}, ("complexipy", "docstring-parser", "lizard", "numpy", "ruff"))
     found = measure()
     print(f"which number tells right from wrong, Python {platform.python_version()}")
     print(f"{found['functions']:,} functions for {found['tasks']} tasks, {found['right']:,} of them right")
     for name, value in found["metrics"].items():
         print(f"  {name:<20} all {value['all']:.3f}   within a task {value['within']:.3f}")
-    print(json.dumps(found))
+    record.keep(found)
 
 
 if __name__ == "__main__":

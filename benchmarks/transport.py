@@ -19,19 +19,18 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from card import Record
 from replies import BODY, REPLY
 from serving import target
 
@@ -255,21 +254,15 @@ def main() -> None:
             json.dumps(asyncio.run(measure(way.removesuffix("_uvloop"), int(port), int(flying), float(seconds))))
         )
     ways = [way for way in options.ways if not WAYS[way][1] or find_spec(WAYS[way][1])]
-    before = os.getloadavg()[0]
+    settings = {"rounds": options.rounds, "in_flight": options.in_flight, "latency_s": options.latency, "ways": ways}
+    packages = ("httptools", "httpx", "httpcore", "anyio", "aiohttp", "pyreqwest", "uvloop")
+    record = Record("transport", settings, packages)
     found = measure_all(ways, options.in_flight, options.rounds, options.latency)
     print(card(found, options.in_flight, options.latency))
     if missing := [way for way in options.ways if way not in ways]:
         print(f"not installed, so not measured: {', '.join(missing)}")
-    versions = {"python": platform.python_version()}
-    for name in ("httptools", "httpx", "httpcore", "anyio", "aiohttp", "pyreqwest", "uvloop"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    machine = {"cores": len(cores), "kind": platform.machine(), "load_before": before, "load_after": os.getloadavg()[0]}
-    about = {"benchmark": "transport", "versions": versions, "machine": machine, "latency_s": options.latency,
-             "rounds": options.rounds}  # fmt: skip
-    return print(json.dumps(about | {"ways": found}))
+    record.keep({"ways": found})
+    return None
 
 
 if __name__ == "__main__":

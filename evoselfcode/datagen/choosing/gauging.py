@@ -54,7 +54,7 @@ class Measuring(Processes[Text, Measured]):
         except UnicodeEncodeError:
             return msgspec.msgpack.encode([Text(one.func_name, utf8(one.code)) for one in asked])
 
-    def decoded(self, answer: bytes) -> Measured:
+    def decoded(self, answer: bytearray) -> Measured:
         """Return what a process counted."""
         return _decode(answer)
 

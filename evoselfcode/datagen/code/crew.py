@@ -55,6 +55,6 @@ class Crew(Processes[Draft, Examination]):
         except UnicodeEncodeError:  # half of a surrogate pair, which the journal cannot hold either
             return msgspec.msgpack.encode([msgspec.structs.replace(one, text=utf8(one.text)) for one in asked])
 
-    def decoded(self, answer: bytes) -> Examination:
+    def decoded(self, answer: bytearray) -> Examination:
         """Return what a process found."""
         return _decode(answer)

@@ -30,8 +30,8 @@ T = TypeVar("T")
 MEMORY = 512 * 2**20
 """Bytes of address space that looking at text may add to the process."""
 
-TOGETHER = 32 * 2**10
-"""Bytes of answers that are written together: whoever waits for them is woken less often."""
+TOGETHER = 60 * 2**10
+"""Bytes of answers that are written together: whoever waits for them is woken less often. A pipe holds 64 KiB."""
 
 LONG = 4096
 """Letters of a draft that a process may die of: what was found before is then written first."""
