@@ -30,10 +30,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import anyio
-from card import Record
+from card import Judged, Record, judge, told
 from datasketch import MinHash, MinHashLSH
 from made_runs import N, code_run, corpus
 
@@ -222,21 +222,19 @@ def ratio(one: list[tuple[float, float]], other: list[tuple[float, float]], of: 
     return round(median(x[of] / y[of] for x, y in zip(one, other, strict=True)), 3)
 
 
-def goals(found: dict[str, Any], cores: int) -> list[dict[str, Any]]:
+def goals(found: dict[str, Any], cores: int) -> list[Judged]:
     """Judge G14, where there are two cores, and G15."""
     judged, two = found["judged"], f"times the draws a second of one process, on {cores} cores"
-    told = [
+    asked: list[tuple[str, float, Literal["<=", ">="], float, str]] = [
         ("G14", median(judged["times_one_process"]), ">=", 1.8, two),
         ("G14", median(judged["parent_us"]), "<=", 10.0, "µs of the run's own process for each draw"),
         ("G15", found["files_a_ruff"], ">=", 256.0, "files for each process of ruff"),
         ("G15", found["times_ruff_each"], ">=", 50.0, "times the files a second of a process for each"),
     ]
-    return [{"goal": goal, "figure": figure, "limit": limit,
-             "met": figure >= limit if keep == ">=" else figure <= limit, "sentence": f"{keep} {limit:g} {sentence}"}
-            for goal, figure, keep, limit, sentence in told if cores == 2 or sentence != two]  # fmt: skip
+    return [judge(*goal) for goal in asked if cores == 2 or goal[-1] != two]
 
 
-def card(found: dict[str, Any], judged: list[dict[str, Any]]) -> str:
+def card(found: dict[str, Any], judged: list[Judged]) -> str:
     lines = [
         f"filtering code, Python {platform.python_version()}, {processors()} cores of {platform.machine()}",
         f"{found['functions']:,} functions of {found['mean_bytes']} bytes, {found['draws']:,} draws",
@@ -247,10 +245,7 @@ def card(found: dict[str, Any], judged: list[dict[str, Any]]) -> str:
         lines.append(f"{WAYS[name]:40}" + "".join(f"{value:>{11 if key == 'per_cpu_s' else 9},.0f}"
                                                   for key, value in rates.items()))  # fmt: skip
     lines += ["", *(f"{name:40}{ratio:>9}" for name, ratio in found["ratios_per_cpu_s"].items()), ""]
-    lines += [
-        f"{one['goal']}: {one['figure']:,.2f}, {'met' if one['met'] else 'MISSED'}: {one['sentence']}" for one in judged
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, told(judged)])
 
 
 def main() -> None:

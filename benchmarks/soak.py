@@ -148,7 +148,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="where the run is written")
     options = parser.parse_args()
     settings = {"requests": options.requests, "in_flight": options.in_flight, "over": options.over, "new": options.new}
-    record = Record("soak", settings, ("anyio", "httptools", "httpx", "msgspec", "uvloop"))
+    variant = "-new" if options.new else "-loopback" if options.over == "loopback" else ""
+    record = Record(f"soak{variant}", settings, ("anyio", "httptools", "httpx", "msgspec", "uvloop"))
     cpu = time.process_time()
     found = run(soak, options)
     cpu = time.process_time() - cpu

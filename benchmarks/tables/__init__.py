@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tables import client, data, generator, goodput, peers
+from tables import client, data, generator, goodput, journal, peers
 from tables.writing import Document
 
 REGION = re.compile(
@@ -20,8 +20,11 @@ REGION = re.compile(
 )  # fmt: skip
 
 TABLES: dict[str, Callable[[Document], str]] = {
+    "ceiling.rates": client.target,
+    "data_path.sizes": data.sizes,
     "duplicates.cost": data.duplicates,
     "export.ways": data.exports,
+    "filters.goals": data.filter_goals,
     "filters.ways": data.filters,
     "generator.costs": generator.costs,
     "generator.g1": generator.against_bare,
@@ -29,10 +32,15 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "goodput.goals": goodput.goals,
     "goodput.runs": goodput.runs,
     "goodput.untuned": goodput.untuned,
+    "governor.servers": goodput.governed,
+    "journal.goals": journal.goals,
+    "journal.resuming": journal.resuming,
+    "journal.writing": journal.writing,
     "peers.figures": peers.figures,
     "peers.goals": peers.goals,
     "peers.ratios": peers.ratios,
     "pieces.costs": client.pieces,
+    "soak-new.growth": client.soak,
     "soak.growth": client.soak,
     "transport.lanes": client.lanes,
 }

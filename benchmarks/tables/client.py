@@ -28,7 +28,7 @@ def pieces(document: Document) -> str:
 
 def lanes(document: Document) -> str:
     """Microseconds of a request by what carries it, with the ratio to the bare loop."""
-    ways = document["figures"]
+    ways = document["figures"]["ways"]
     flights = [*ways["bare"]]
     rows = []
     for way, found in ways.items():
@@ -55,3 +55,11 @@ def soak(document: Document) -> str:
           for name, few in found["steady"].items()),
     ]  # fmt: skip
     return f"{method(document)}\n\n{markdown(['a run', 'figure'], rows)}"
+
+
+def target(document: Document) -> str:
+    """How fast the load target is."""
+    rows = [[row["answers"], f"{row['connections']:,}", f"{row['per_s']:,.0f}", f"{row['cpu_us']:.1f}"]
+            for row in document["figures"]]  # fmt: skip
+    head = ["the load target answers", "connections", "requests/s", "µs of its CPU"]
+    return f"wrk {document['settings']['wrk']}. {method(document)}\n\n{markdown(head, rows)}"

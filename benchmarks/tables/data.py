@@ -59,3 +59,28 @@ def exports(document: Document) -> str:
              f"{it['mb']['median']:,.0f}"] for way, it in found["ways"].items()]  # fmt: skip
     about = f"{found['rows']:,} rows of {found['mean_bytes']:,} bytes. {method(document, 'pyarrow', 'zstandard')}"
     return f"{about}\n\n{markdown(['way', 'rows per CPU second', 'peak MiB', 'MB written'], rows)}"
+
+
+SERIES = {
+    "filter": ("`filter-code`, from the journal to the files", "`ast.parse`"),
+    "duplicates": ("duplicates, all distinct", "datasketch's `MinHashLSH`"),
+    "report-names": ("`report` of names", "reading the journal"),
+    "report-code": ("`report` of code", "reading the rows"),
+}
+
+
+def sizes(document: Document) -> str:
+    """Cost against size, with the exponent of each."""
+    rows = []
+    for name, found in document["figures"].items():
+        what, ceiling = SERIES[name]
+        rows.append([what, f"{found['sizes'][0]:,} to {found['sizes'][-1]:,}", f"{found['rows_per_cpu_s']:,.0f}",
+                     f"{found['exponent']:.2f}, {found['last_exponent']:.2f}", f"{found['peak_mib'][-1]:,.0f}",
+                     f"{number(found['times_the_ceiling'])} × {ceiling}"])  # fmt: skip
+    head = ["what", "rows", "rows per CPU second", "exponent, at last", "peak MiB", "CPU at the most rows"]
+    return f"{method(document, 'datasketch', 'numpy', 'matplotlib', 'scipy')}\n\n{markdown(head, rows)}"
+
+
+def filter_goals(document: Document) -> str:
+    """G14 and G15."""
+    return goal_rows(document["goals"])

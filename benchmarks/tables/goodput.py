@@ -76,3 +76,19 @@ def cells(run: dict[str, Any]) -> list[str]:
     took = ["" if run[key] is None else f"{run[key]:.1f}" for key in ("p50_s", "p99_s")]
     return [name, f"{run['goodput']:.1%}", f"{run['goodput_whole']:.0%}", f"{run['waiting']:.2f}", *took,
             f"{run['most_in_flight']:,}"]  # fmt: skip
+
+
+def governed(document: Document) -> str:
+    """The governor on each toy server in virtual time, with and without queue numbers."""
+    found = {(row["server"], row["numbers"]): row for row in document["figures"] if row["rule"] == "governor"}
+    rows = []
+    for server in dict.fromkeys(row["server"] for row in document["figures"]):
+        cells = [server]
+        for numbers in (True, False):
+            row = found.get((server, numbers))
+            cells += ["", "", ""] if row is None else [
+                f"{row['goodput']:.1%}", "–".join(f"{limit:,}" for limit in row["limit"]), f"{row['waiting']:.0%}"
+            ]  # fmt: skip
+        rows.append(cells)
+    head = ["server", "with numbers: of the best", "limit", "waiting", "without: of the best", "limit", "waiting"]
+    return f"The worst of {document['settings']['seeds']} seeds. {method(document)}\n\n{markdown(head, rows)}"
