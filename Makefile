@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench bench-peers soak sim reference picture lock clean
+.PHONY: help names test check test-real test-replicas manifests slurm signals kill bench bench-peers figures soak sim reference picture lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,11 +14,15 @@ test:  ## Run the tests (installs into .venv first)
 check:  ## Lint, format and types
 	@scripts/check
 
-bench:  ## Measure what a request costs the whole generator (ten minutes)
+bench:  ## Measure everything that is ours, each next to its ceiling (half an hour)
 	@scripts/bench
 
 bench-peers:  ## Measure the same requests through each peer (twenty minutes, and installs them first)
 	@scripts/bench-peers
+
+figures:  ## Write the figures of README and docs anew, from the newest records of benchmarks/results
+	@scripts/install run
+	.venv/bin/python scripts/write_performance.py
 
 soak:  ## Run a million requests and look at what grows (five minutes)
 	@scripts/soak
@@ -59,4 +63,4 @@ lock:  ## Write the hash-locked requirement files anew
 	@scripts/lock
 
 clean:  ## Remove what the other targets made, but not data/generated
-	rm -rf .venv .venv-lock .venv-manifests .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-lock .venv-manifests .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis

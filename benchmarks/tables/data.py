@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.writing import Document, markdown, method, number
+from tables.writing import Document, goal_rows, markdown, method, number
 
 FILTERS = {
     "parse": "`ast.parse`, one core: the ceiling of every gate that needs a tree",
