@@ -147,6 +147,8 @@ def main() -> None:
     parser.add_argument("--new", action="store_true", help="every name is new")
     parser.add_argument("--folder", type=Path, default=None, help="where the run is written")
     options = parser.parse_args()
+    if options.requests < 5 * EVERY:
+        parser.error(f"--requests is {options.requests}, expected {5 * EVERY} or more: it reads each {EVERY} rows")
     settings = {"requests": options.requests, "in_flight": options.in_flight, "over": options.over, "new": options.new}
     variant = "-new" if options.new else "-loopback" if options.over == "loopback" else ""
     record = Record(f"soak{variant}", settings, ("anyio", "httptools", "httpx", "msgspec", "uvloop"))

@@ -49,10 +49,10 @@ def test_one_size_has_no_slope() -> None:
 
 @pytest.mark.parametrize("name", data_path.SERIES)
 def test_each_series_measures_a_cost_and_a_ceiling(name: str) -> None:
-    """Sabotage: return them the other way round for the filter, whose ceiling is no cheaper way."""
+    """Sabotage: read hundredths of seconds, where the ceiling takes less; or turn the filter's two round."""
     found = data_path.measure(name, 40)
-    assert found["cpu_s"] >= 0.0
-    assert found["ceiling_cpu_s"] >= 0.0
+    assert found["cpu_s"] > 0.0
+    assert found["ceiling_cpu_s"] > 0.0
     assert found["peak_mib"] > 10.0
     if name == "filter":
         assert found["cpu_s"] > found["ceiling_cpu_s"]
