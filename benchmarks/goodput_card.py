@@ -29,7 +29,9 @@ def best(found: Sequence[Mapping[str, Any]], slots: int) -> Mapping[str, Any] | 
 def judged(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Judge ours against the best static concurrency and each peer, at each size; ratios to a hundredth."""
     goals = []
-    for own in sorted((run for run in found if run["client"] == "auto"), key=lambda run: (run["slots"], run["metrics"])):
+    for own in sorted(found, key=lambda run: (run["slots"], run["metrics"])):
+        if own["client"] != "auto":
+            continue
         slots, top = own["slots"], best(found, own["slots"])
         if top is not None:
             told = "the server tells its queue" if own["metrics"] else "it does not"
@@ -54,9 +56,10 @@ def card(found: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]],
     """Return the table, the goals and what could not be run."""
     lines = []
     for slots in dict.fromkeys(sorted(run["slots"] for run in found)):
-        lines += ["", f"{slots:,} slots; goodput as a part of the most that they can; queue as a part of the slots", "",
+        lines += ["", f"{slots:,} slots; goodput as a part of the most that they can; queue as a part of the slots;",
+                  "start: seconds to the tenth request; full: seconds from the first to all slots busy", "",
                   f"{'client':30}{'goodput':>8}{'whole':>7}{'busy':>7}{'queue':>7}{'p50 s':>7}{'p99 s':>7}"
-                  f"{'most':>7}{'ramp s':>7}  slots busy over time"]  # fmt: skip
+                  f"{'most':>7}{'start':>6}{'full':>5}  slots busy over time"]  # fmt: skip
         lines += [_row(run) for run in sorted((run for run in found if run["slots"] == slots), key=_order)]
     lines.append("")
     lines += [f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:7.2f}  {goal['sentence']}"
@@ -76,11 +79,11 @@ def _row(run: Mapping[str, Any]) -> str:
     if "failed" in run:
         return f"{name:30}{run['failed'][:120]}"
     took = "".join(f"{'' if run[key] is None else format(run[key], '.1f'):>7}" for key in ("p50_s", "p99_s"))
-    ramp = "" if run["ramp_s"] is None else run["ramp_s"]
     late = f"  (server up to {run['late_s']:.1f} s late)" if run["late_s"] > LATE else ""
     parts = f"{run['goodput']:>8.1%}{run['goodput_whole']:>7.0%}{run['busy']:>7.0%}{run['waiting']:>7.2f}{took}"
-    return (f"{name:30}{parts}"
-            f"{run['most_in_flight']:>7,}{ramp:>7}  {spark(run['series']['busy'], run['slots'])}{late}")  # fmt: skip
+    seconds = f"{run['started_s']:>6.0f}{'' if run['ramp_s'] is None else run['ramp_s']:>5}"
+    return (f"{name:30}{parts}{run['most_in_flight']:>7,}{seconds}"
+            f"  {spark(run['series']['busy'], run['slots'])}{late}")  # fmt: skip
 
 
 def spark(series: Sequence[float], most: float) -> str:
