@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 _LENGTH = re.compile(rb"(?i:\ncontent-length): *(\d+)")
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+_POST = ord("P")  # what is looked at and not generated is not in flight
 
 
 class Line:
@@ -117,7 +118,7 @@ class Loop:
             request, data = (data, b"") if end == len(data) else (data[:end], data[end:])
             reply = self.take(line, request)
             if reply is not None:
-                at_once += 1
+                at_once += request[0] == _POST
                 self.send(line, reply)
             else:
                 line.asked = True
