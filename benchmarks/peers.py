@@ -117,7 +117,7 @@ class Runner:
                      "cores": cores if peer.processes else cores[:1], "log": str(folder / "log")}  # fmt: skip
             command = [sys.executable, str(ROOT / "benchmarks" / "whole_tree.py"), json.dumps(asked)]
             busy = used() - used(server)
-            done = subprocess.run(command, capture_output=True, text=True, check=True, env=self._environ(peer, home),
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=self.environ(peer, home),
                                   cwd=folder)  # fmt: skip
             told = json.loads(done.stdout)
             busy = used() - used(server) - busy - told["cpu_s"] - told.pop("own_s")
@@ -142,7 +142,8 @@ class Runner:
         if counted["requests"] < requests:
             raise Failed(f"says {answers[-1]:,} answers, where the server was asked {counted['requests']:,} times")
 
-    def _environ(self, peer: Peer, home: Path) -> dict[str, str]:
+    def environ(self, peer: Peer, home: Path) -> dict[str, str]:
+        """Return the variables that a peer is run with; `home` is what it takes for its user's folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         own = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "PYTHONWARNINGS": "ignore"} | OFFLINE
         tables = sorted(self.environments.glob("*/lib/python*/site-packages/litellm/litellm_core_utils/tokenizers"))

@@ -109,14 +109,14 @@ def test_ratios_compare_medians_at_the_same_number_of_requests() -> None:
         (OURS.name, 5_000): [run(200, 1.0), run(180, 1.0), run(220, 1.0)],
         (OURS.name, 20_000): [run(1, 0.1)],
         ("openai3", 20_000): [run(24.9, 1.3)],
-        ("curator_llm", 1_000): [run(9)],
+        ("inspect_ai_eval", 1_000): [run(9)],
     }
     assert peer_registry.ratio(runs, "openai2", 5_000, "cpu_us") == 45
-    assert peer_registry.ratio(runs, "curator_llm", 1_000, "cpu_us") is None
+    assert peer_registry.ratio(runs, "inspect_ai_eval", 1_000, "cpu_us") is None
     told = [(goal["goal"], goal["limit"], round(goal["figure"], 1), goal["met"]) for goal in peer_registry.judged(runs)]
     assert told == [("G3", 25, 24.9, False), ("G3", 12, 13.0, True), ("G4", 40, 45, True), ("G4", 50, 45, False),
                     ("G4", 25, 50, True)]  # fmt: skip
-    assert "G6 (curator_llm)" in peer_registry.unjudged(runs)
+    assert "G6 (inspect_ai_eval)" in peer_registry.unjudged(runs)
     assert "G5 (by_hand)" in peer_registry.unjudged(runs)
     assert "G3 (openai3)" not in peer_registry.unjudged(runs)
 

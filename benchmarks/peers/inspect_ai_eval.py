@@ -8,7 +8,7 @@ most. What it found is read from its log, which is part of what it does.
 import os
 import tempfile
 
-os.environ |= {"LOCAL_API_KEY": "key", "INSPECT_DISABLE_UPDATE_CHECK": "1"}
+os.environ |= {"LOCAL_API_KEY": "key"}
 
 from inspect_ai import Task, eval  # noqa: A004 - its name
 from inspect_ai.dataset import MemoryDataset, Sample
