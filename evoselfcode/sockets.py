@@ -7,6 +7,7 @@ limit of its own, so nothing ever waits for a connection.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,5 +74,7 @@ def _raised(needed: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return needed
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return most
+    with suppress(OSError, ValueError):  # a sandbox may refuse what its own limit allows (seccomp), and macOS does
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return soft

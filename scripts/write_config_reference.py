@@ -36,6 +36,11 @@ key, all problems at once, and nothing runs. `configs/datagen.yaml` has every ke
 arms, `global_prefix` and a function head with a docstring for the code template. If `global_prefix` was changed while
 a given prompt does not begin with it, the run and `evoselfcode doctor` say so.
 
+**Where a key may come from.** From the environment, by `${NAME}` in `api.api_key`, or from a file that
+`api.api_key_file` names: an absolute path or one relative to the working directory, `~` is not filled in. The file
+holds the key and nothing else, on one line, and only you may read it (mode 0600 or 0400). On a command line, where
+everybody on the machine sees it, a key is refused. `rating.api` has both keys for the rater.
+
 **What may change when a run is resumed.** Keys marked *free* change nothing of what was drawn and may change
 between two runs into the same folder. A change of any other key is refused with a list of the differences; `--new-run`
 sets the old run aside.

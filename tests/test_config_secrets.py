@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -204,6 +208,50 @@ def test_a_file_that_holds_no_key_is_refused_and_not_shown(tmp_path: Path, conte
     with pytest.raises(ConfigError, match=told) as caught:
         RunConfig.from_mapping({"api": {"api_key_file": str(path)}})
     assert "zebra" not in str(caught.value)
+    assert caught.value.hint == "it is to hold the key and nothing else, on one line"
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "hint"),
+    [
+        ("none", r"cannot read none, in /\S+: No such file", "write the key into that file and chmod 600 it"),
+        ("~/.key", "cannot read ~/.key", "~ is not filled in; ${HOME} is"),
+        ("key/below", "Not a directory", "a part of the path is a file"),
+        ("folder", "it is no file", "name a file that holds the key"),
+        ("open", "others than you may read it", "defaultMode: 0400"),
+    ],
+)
+def test_whoever_names_a_file_of_no_use_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str, hint: str
+) -> None:
+    """Sabotages: one hint for all; leave out which folder a relative path begins at."""
+    monkeypatch.chdir(tmp_path)
+    key_file(tmp_path)
+    (tmp_path / "folder").mkdir(mode=0o700)
+    (tmp_path / "open").write_text("sk-zebra")
+    (tmp_path / "open").chmod(0o644)
+    with pytest.raises(ConfigError, match=told) as caught:
+        RunConfig.from_mapping({"api": {"api_key_file": name}})
+    assert hint in (caught.value.hint or "")
+    assert "zebra" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="nobody here may not read a file")
+def test_a_file_of_another_user_is_named_with_what_to_do(tmp_path: Path) -> None:
+    """Sabotage: take EACCES out of ``_TO_READ``."""
+    path = key_file(tmp_path, mode=0o000)
+    program = (
+        "import sys\nfrom evoselfcode.config import RunConfig\n"
+        "try:\n    RunConfig.from_mapping({'api': {'api_key_file': sys.argv[1]}})\n"
+        "except Exception as error:\n    print(error)"
+    )
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    command = [*drop, sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (
+        f"api.api_key_file: cannot read {path}: Permission denied\nhint: the file is to be this user's own"
+        in done.stdout
+    )
 
 
 def test_a_file_that_is_not_there_and_a_key_given_twice_are_refused(tmp_path: Path) -> None:

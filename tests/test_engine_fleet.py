@@ -12,8 +12,8 @@ import pytest
 from endpoints import DONE, Scripted, as_it_is, collect, fleet_of, requests
 from virtual_time import in_virtual_time
 
-from evoselfcode.engine import Fleet, outcomes
-from evoselfcode.engine.governor import Limits
+from evoselfcode.engine import Event, Fleet, outcomes
+from evoselfcode.engine.governor import Governor, Limits
 from evoselfcode.engine.member import Member
 from evoselfcode.records import Completion, Failure, Request, Sampling, Usage
 
@@ -169,6 +169,28 @@ async def test_a_replica_that_comes_gets_work_and_one_that_leaves_none() -> None
     assert sent["a", False] <= 4 * 26  # until it is asked who is there
     assert sent["c", True] >= 0.8 * 4 * 60
     assert events[:2] == ["joined c", "left a"]
+
+
+@in_virtual_time
+async def test_what_each_may_take_at_the_start_is_told_where_it_is_found_out() -> None:
+    """A report would draw no limit before it moves. Sabotage: tell of it only then."""
+    events: list[Event] = []
+    first = Governor(Limits(), 0.0).limit
+
+    async def at_once(request: Request) -> Completion | Failure:
+        return DONE
+
+    two = [Scripted(at_once, name=name) for name in ("a", "b")]
+    fleet = fleet_of(*two, slots=None, events=events)
+    await collect(fleet, 4)
+    assert [(event.kind, event.endpoint, event.limit) for event in events] == [
+        ("limit", "a", first),
+        ("limit", "b", first),
+    ]
+    assert events[0].reason == f"limit {first} at the start"
+    fixed: list[Event] = []
+    await collect(fleet_of(*two, slots=8, events=fixed), 4)
+    assert fixed == []
 
 
 @in_virtual_time

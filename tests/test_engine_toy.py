@@ -31,7 +31,8 @@ class Ran:
 
     @property
     def limits(self) -> list[int]:
-        return [event.limit for event in self.events if event.kind == "limit" and event.limit is not None]
+        """What the limit moved to, after that of the start."""
+        return [event.limit for event in self.events if event.kind == "limit" and event.limit is not None][1:]
 
 
 async def ran(

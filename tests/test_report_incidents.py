@@ -1,4 +1,4 @@
-"""What befell the endpoints of a run: limits as steps, episodes with an end, and a file that may be damaged."""
+"""What happened to the endpoints of a run: limits as steps, episodes with an end, and a file that may be damaged."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_the_verdict_comes_first_and_every_section_is_there() -> None:
     titles = read.texts["h2"]
     assert titles[:6] == ["⚠ Read first", "Comparison", "Funnel", "Saturation", "Overlap", "Diversity"]
     assert titles[6:9] == ["Shape of the names", "Top names", "Over time"]
-    assert titles[9:] == ["What befell the endpoints", "Cost", "Failures", "Provenance"]
+    assert titles[9:] == ["Endpoints", "Cost", "Failures", "Provenance"]
     for shown in (
         "370.9",
         "+38.6",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -137,6 +138,13 @@ def test_the_page_tells_of_pauses_and_of_requests_without_a_time() -> None:
     assert "1 pause of more than 15 minutes without a request, 1 h 40 min in all, is cut out; dotted lines" in text
     assert "4 requests do not say when they settled" in text
     assert "does not say when requests settled" in Reader(render({**realistic(), "timeline": None})).text
+
+
+def test_every_cell_of_a_tables_head_is_a_heading() -> None:
+    """They look alike then, and are read out as such. Sabotage: let one be a ``td``."""
+    heads = re.findall(r"<thead.*?</thead>", real_page(), re.DOTALL)
+    assert len(heads) > 10
+    assert [head for head in heads if "<td" in head] == []
 
 
 def test_the_charts_have_tables_whose_numbers_add_up() -> None:

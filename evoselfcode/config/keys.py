@@ -7,6 +7,7 @@ be able to read that file (nobody) and that no key stands on a command line, whi
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 from collections.abc import Iterator
@@ -36,12 +37,12 @@ def with_keys(config: Config) -> Config:
     Raises:
         ConfigError: A file cannot be read, others can read it too, or a key is given as well.
     """
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     rater = config.rating.api
     key = _read(("api",), config.api.api_key_file, config.api.api_key, problems)
     rater_key = _read(("rating", "api"), rater.api_key_file, rater.api_key, problems)
     if problems:
-        raise ConfigError(problems, hint="docs/reference/config.md says where keys may come from")
+        raise ConfigError(list(problems), hint="; ".join(dict.fromkeys(filter(None, problems.values()))) or None)
     if key is not None:
         config = msgspec.structs.replace(config, api=msgspec.structs.replace(config.api, api_key=key))
     if rater_key is not None:
@@ -50,30 +51,46 @@ def with_keys(config: Config) -> Config:
     return config
 
 
-def _read(section: Path_, name: str | None, given: str | None, problems: list[str]) -> str | None:
-    """Return the key that is in a file; ``None`` without one, and after complaining."""
+ALONE = "it is to hold the key and nothing else, on one line"
+"""What to do about a file with something else in it."""
+
+_TO_READ = {
+    errno.ENOENT: f"write the key into that file and chmod 600 it: {ALONE}",
+    errno.ENOTDIR: "a part of the path is a file",
+    errno.EACCES: "the file is to be this user's own, and so are the folders above it to be open to this user",
+}
+"""What to do about a file that cannot be read."""
+
+
+def _read(section: Path_, name: str | None, given: str | None, problems: dict[str, str]) -> str | None:
+    """Return the key that is in a file; ``None`` without one, and after noting what is wrong and how to mend it."""
     if name is None:
         return None
     where, path = dotted((*section, "api_key_file")), Path(name)
     if given:
-        problems.append(f"{where}: {dotted((*section, 'api_key'))} is given too; take one of them out")
+        problems[f"{where}: {dotted((*section, 'api_key'))} is given too; take one of them out"] = ""
         return None
     try:
         kind = path.stat()
         text = path.read_bytes()[: LONGEST + 1] if stat.S_ISREG(kind.st_mode) else b""
         key = text.decode().strip()
     except OSError as error:
-        problems.append(f"{where}: cannot read {path}: {error.strerror or error}")
+        whole = "" if path.is_absolute() else f", in {Path.cwd()}"
+        hint = "~ is not filled in; ${HOME} is" if name.startswith("~") else _TO_READ.get(error.errno or 0, "")
+        problems[f"{where}: cannot read {path}{whole}: {error.strerror or error}"] = hint
         return None
     except UnicodeDecodeError:
-        problems.append(f"{where}: {path} holds no key: it is no text")
+        problems[f"{where}: {path}: it is no text"] = ALONE
         return None
-    trouble = "it is no file" if not stat.S_ISREG(kind.st_mode) else None
-    if kind.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        trouble = trouble or f"others than you may read it (mode {stat.S_IMODE(kind.st_mode):04o}): chmod 600 {path}"
-    trouble = trouble or ("it is empty" if not key else "it is too long" if len(text) > LONGEST else api_key(key))
+    trouble, hint = "it is no file" if not stat.S_ISREG(kind.st_mode) else None, "name a file that holds the key"
+    if trouble is None and kind.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        trouble = f"others than you may read it (mode {stat.S_IMODE(kind.st_mode):04o}): chmod 600 {path}"
+        hint = "a secret that Kubernetes mounts needs defaultMode: 0400 and no fsGroup"
+    elif trouble is None:
+        trouble = "it is empty" if not key else "it is too long" if len(text) > LONGEST else api_key(key)
+        hint = ALONE
     if trouble:
-        problems.append(f"{where}: {path}: {trouble}")
+        problems[f"{where}: {path}: {trouble}"] = hint
         return None
     return key
 

@@ -14,7 +14,7 @@ from evoselfcode.records import Completion, Failure, Request
 from evoselfcode.wire.load import Load
 
 EventKind = Literal[
-    "limit",  # an endpoint may have more or fewer attempts in flight
+    "limit",  # what an endpoint may have in flight, at the start and when that moves
     "parked",  # an endpoint is away: it is probed, and its rows wait
     "returned",  # it answers again
     "paused",  # it has too much to do, or said when to ask again

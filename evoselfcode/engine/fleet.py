@@ -261,6 +261,8 @@ class Fleet:
         for member in joined:
             if not first:
                 self.tell("joined", member.name, "a new replica", member.limit)
+            elif self._concurrency is None:  # else it does not move
+                self.tell("limit", member.name, f"limit {member.limit} at the start", member.limit)
         self._reopened()
         return joined, left
 

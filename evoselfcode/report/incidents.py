@@ -65,7 +65,7 @@ def total(limits: Mapping[str, Limits]) -> Limits:
 
 
 def episodes(events: Iterable[Mapping[str, Any]]) -> list[Episode]:
-    """Return what befell the endpoints and the run, in the order of its beginning."""
+    """Return what happened to the endpoints and the run, in the order of its beginning."""
     begun: dict[tuple[str, str], int] = {}
     found: list[Episode] = []
     for event in events:

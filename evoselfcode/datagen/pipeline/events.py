@@ -1,6 +1,6 @@
 """What happened to the endpoints of a run, kept beside its journal: ``events.jsonl``, one event a line.
 
-This file decides where events are kept. A run without events has no such file, and no run needs it to resume: on a full
+This file decides where events are kept. A run without events has no such file, and none needs it to resume: on a full
 disk they wait, and whether the run does is the journal's matter.
 """
 
