@@ -129,11 +129,13 @@ async def test_if_nobody_answers_the_first_is_named() -> None:
         await OpenAICompletionClient([AWAY, "http://127.0.0.1:11"], MODEL).acomplete("def ")
 
 
-async def test_a_refusal_tells_more_than_a_silence() -> None:
-    """Sabotage: run the preflight on who is silent too: the user looks at a network that is not to blame."""
-    async with scripted(speaking(fake("vllm-0.33", model=MODEL, key="secret"))) as keyed:
-        with pytest.raises(EndpointRefused, match=r"none of 2 replicas can be used.*refuses the key"):
-            await OpenAICompletionClient([AWAY, keyed.url], MODEL).acomplete("def ")
+async def test_a_refusal_tells_more_than_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the user looks at a network that is not to blame. Sabotage: run the preflight on who is silent, too."""
+    monkeypatch.setattr("evoselfcode.clients.connection.CHECK_SECONDS", 0.2)
+    keyed = fake("vllm-0.33", model=MODEL, key="secret")
+    async with scripted(silence) as hangs, scripted(speaking(keyed)) as refuses:
+        with anyio.fail_after(10), pytest.raises(EndpointRefused, match=r"none of 3 .*refuses the key"):
+            await OpenAICompletionClient([AWAY, hangs.url, refuses.url], MODEL).acomplete("def ")
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ async def test_a_stop_wakes_those_who_wait_for_an_endpoint_at_once() -> None:
 @pytest.mark.parametrize("slots", [1, 2])
 @in_virtual_time
 async def test_fewer_in_flight_than_replicas_still_reach_the_one_that_is_up(slots: int) -> None:
-    """Sabotage: give each its share, though it is 0: the last replica gets nothing, and nobody calls it an outage."""
+    """Sabotage: in ``Governor``, let a share be 0: the last replica gets nothing, and nobody calls it an outage."""
 
     flying: list[int] = []
 

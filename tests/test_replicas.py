@@ -68,9 +68,10 @@ async def test_of_a_name_that_cannot_be_resolved_the_last_addresses_stand() -> N
     assert "new cannot be resolved" in places.trouble
     names.known.clear()
     assert await places.now() == before == (Place("http://pods:8000", "10.0.0.1"), Place("http://new:8000"))
-    names.known["pods"] = []
-    assert await places.now() == before
-    names.known |= {"pods": ["10.0.0.1"], "new": ["10.0.0.2"]}
+    names.known |= {"pods": [], "new": ["10.0.0.2"]}
+    assert [place.at for place in await places.now()] == ["10.0.0.1", "10.0.0.2"]
+    assert places.trouble == "pods has no address"
+    names.known["pods"] = ["10.0.0.1"]
     assert [place.at for place in await places.now()] == ["10.0.0.1", "10.0.0.2"]
     assert places.trouble == ""
 

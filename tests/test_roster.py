@@ -132,6 +132,20 @@ async def test_if_nobody_answers_all_are_members_and_each_is_looked_at_before_it
     assert [*await world.members()] == ["10.0.0.1"]
 
 
+async def test_what_an_earlier_preflight_found_holds_until_somebody_serves_something_else(world: World) -> None:
+    """Sabotages: say so only where somebody serves it; or whoever is there."""
+    wires = [world.add("10.0.0.1"), world.add("10.0.0.2", model="bigcode/starcoder2-7b")]
+    for wire in wires:
+        wire.away = REFUSED
+    assert await world.roster.is_as_said()
+    wires[1].away = None
+    world.now += LOOK_SECONDS
+    assert not await world.roster.is_as_said()
+    wires[0].away = None
+    world.now += LOOK_SECONDS
+    assert await world.roster.is_as_said()
+
+
 async def test_a_replica_that_comes_back_with_another_model_is_not_asked(world: World) -> None:
     """Restarted with other weights under the same address. Sabotage: no ``why_not`` in ``probe``."""
     world.add("10.0.0.1")

@@ -254,13 +254,13 @@ def test_what_broke_when_its_endpoint_went_away_is_forgiven_some_times() -> None
 
 def test_failures_of_different_sorts_are_no_poison() -> None:
     """Sabotage: compare the kinds alone, or nothing."""
-    sorts = [BOOM, Failure("server_error", "x", 504), Failure("timeout"), Failure("disconnect")]
+    sorts = [BOOM, *(Failure("server_error", "boom", status) for status in (415, 424)), Failure("disconnect")]
     tried = [Tried(failure, endpoint=str(number), healthy=True) for number, failure in enumerate(sorts)]
     assert isinstance(follow(*tried), Send)
 
 
 def test_the_attempts_of_a_row_have_a_deadline_together() -> None:
-    """Waiting is free, and so is what does not count. Sabotage: leave ``late`` out, or add what does not count."""
+    """Waiting is free, and so is what does not count. Sabotage: leave it out, or add what does not count."""
     late = Tried(Failure("timeout"), seconds=100.0)
     away = Tried(Failure("timeout"), seconds=100.0, counts=False)
     assert follow(late, late, deadline=300.0) == Send(3, paid=True)

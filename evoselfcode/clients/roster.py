@@ -51,7 +51,7 @@ class Roster:
         self._here: dict[str, Replica] = {}
         self._dialect = Dialect()
         self._refused: set[str] = set()
-        self._differ: set[str] = set()
+        self._differ = False  # whether somebody was seen to serve something else
         self._looking = anyio.Lock()
         self._due = 0.0
         self.known: Models | None = None
@@ -95,7 +95,10 @@ class Roster:
         self._due = (self._clock() if at is None else at) + LOOK_SECONDS
 
     async def is_as_said(self) -> bool:
-        """Say whether what an earlier preflight found may still hold: somebody serves it, or nobody answers yet."""
+        """Say at the first look whether what an earlier preflight found may still hold.
+
+        So it does if somebody serves it, or nobody answers yet. Cancelled: nothing is known.
+        """
         return any(replica.trusted for replica in await self.members()) or not self._differ
 
     async def meet(self) -> None:
@@ -114,7 +117,6 @@ class Roster:
         for replica in left:
             self.told.pop(replica.name, None)
             self._refused.discard(replica.name)
-            self._differ.discard(replica.name)
         await finished(_close(left))
 
     async def aclose(self) -> None:
@@ -149,7 +151,7 @@ class Roster:
                 self._say(replica.name, f"{replica.name} does not serve requests now{_said(listed)}; it is asked again")
             return listed
         if why := differs(self._dialect, self.known, listed):
-            self._differ.add(replica.name)
+            self._differ = True
             kind = listed.kind if isinstance(listed, Failure) else "no_model"
             return self._leave_out(replica, Failure(kind, why), why)
         self.known = self.known or (listed if isinstance(listed, Models) else None)
@@ -160,7 +162,6 @@ class Roster:
         """Count a replica among those who are asked."""
         replica.trusted = True
         self._refused.discard(replica.name)
-        self._differ.discard(replica.name)
         self.told.pop(replica.name, None)
 
     def refused(self, replica: Replica, failure: Failure) -> Failure:

@@ -271,11 +271,11 @@ class Fleet:
         return Member(endpoint, limits, now, random, self.tell, self._reopened)
 
     def _limits(self, count: int) -> Sequence[Limits]:
-        """Return the bounds of each of `count` endpoints: 1 at least, since any of them may be the last that is up."""
+        """Return the bounds of each of `count` endpoints."""
         if self._concurrency is None:
             return [Limits(most=self._most)] * count
         share, rest = divmod(self._concurrency, count or 1)
-        return [Limits(fixed=max(1, share + (at < rest))) for at in range(count)]
+        return [Limits(fixed=share + (at < rest)) for at in range(count)]
 
     def _reopened(self) -> None:
         """Hand out what became free, and let whoever watches look again."""

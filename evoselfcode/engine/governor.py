@@ -115,7 +115,8 @@ class Governor:
     """
 
     def __init__(self, limits: Limits, now: float) -> None:
-        self.limit = max(1, limits.fixed or min(limits.start, limits.most or limits.start))
+        first = min(limits.start, limits.most or limits.start) if limits.fixed is None else limits.fixed
+        self.limit = max(1, first)  # of fewer than there are endpoints, each has one: any may be the last that is up
         self._exact = float(self.limit)
         self._limits = limits
         self._knee = Knee()

@@ -75,6 +75,7 @@ def after_the_end(history: History, plan: Mapping[str, Request], folder: Path, c
     _to_the_dead(history, config)
     _retries(history)
     _leftovers(history, folder)
+    _rate(history, config)
 
 
 def _leftovers(history: History, folder: Path) -> None:
@@ -194,3 +195,15 @@ def _retries(history: History) -> None:
     most = 0.1 * firsts + (seconds + RetryBudget.SPAN * len(history.lives)) * replicas * RetryBudget.FLOOR
     if again > most:
         history.broken.append(f"(R3) {again} attempts were retries, {most:.0f} are allowed")
+
+
+def _rate(history: History, config: RunConfig) -> None:
+    """C11: in no second of a life more rows are asked than are allowed, and one, which the bucket of starts holds."""
+    rate = config.api.requests_per_second
+    if rate is None:
+        return
+    starts = [(it.life, it.began) for it in history.attempts if it.what == "row"]
+    for (life, first), (later, last) in zip(starts, starts[int(rate) + 1 :], strict=False):
+        if life == later and last - first < 1.0 - 1e-6:
+            history.broken.append(f"(C11) over {rate:g} + 1 rows were asked in the second from {first:.3f} s on")
+            return

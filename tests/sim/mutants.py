@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from evoselfcode.datagen.pipeline.settled import Settled
+from evoselfcode.engine import starts
 from evoselfcode.engine.governor import Governor
 from evoselfcode.engine.health import Health
 from evoselfcode.engine.member import Member
@@ -107,6 +108,10 @@ def retries_without_budget(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RetryBudget, "take", lambda self, now: True)
 
 
+def a_second_of_starts_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starts, "BURST_SECONDS", 1.0)
+
+
 def endings_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     def believed(text: str | None, ending: str | None, tokens: Any) -> Choice:
         return Choice(text or "", ending or "stop", *(tokens or (None, None)))
@@ -143,6 +148,7 @@ MUTANTS = {
     "a slot is held in back-off": Mutant(slot_held_in_back_off, "C1"),
     "one more than the limit is in flight": Mutant(limit_ignored, "C1"),
     "retries have no budget": Mutant(retries_without_budget, "R3", failing),
+    "a second's starts are granted at once": Mutant(a_second_of_starts_at_once, "C11"),
     "the ending of a choice is not looked at": Mutant(endings_not_looked_at, "R7"),
 }
 
