@@ -74,11 +74,11 @@ def test_what_was_used_is_what_counts() -> None:
 
 
 def test_more_than_was_booked_is_owed() -> None:
-    """Sabotage: give back only."""
+    """From the time on at which it is told. Sabotages: give back only; drop the ``max`` of ``used``."""
     budget = TokenBudget(6000, 0.0)
     budget.wait(0.0, 100)
-    budget.used(1.0, 100, 1100)
-    assert budget.wait(1.0, 100) == pytest.approx(10.0)
+    budget.used(5.0, 100, 1100)
+    assert budget.wait(5.0, 100) == pytest.approx(10.0)
 
 
 def test_what_comes_back_lets_nobody_overtake() -> None:

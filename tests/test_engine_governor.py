@@ -122,6 +122,27 @@ def test_slow_start_after_an_outage() -> None:
     ]  # fmt: skip
 
 
+def test_a_slow_start_that_is_not_used_does_not_rise() -> None:
+    """Sabotage: double at each tick."""
+    governor = Governor(Limits(start=200), 0.0)
+    governor.returned(100.0)
+    assert governor.tick(105.0, full(governor, used=0.25)) is None
+    assert governor.limit == SLOW_START
+    governor.tick(110.0, full(governor))
+    assert governor.limit == 2 * SLOW_START
+
+
+def test_a_refusal_ends_a_slow_start() -> None:
+    """Sabotage: rise on to what it was before the outage."""
+    governor = Governor(Limits(start=200), 0.0)
+    governor.returned(100.0)
+    governor.tick(105.0, full(governor))
+    governor.overloaded(106.0)
+    for tick in range(1, 6):
+        governor.tick(106.0 + tick * TICK, full(governor))
+    assert governor.limit == 12
+
+
 def test_a_second_outage_does_not_forget_the_limit() -> None:
     """Sabotage: remember the limit of the slow start."""
     governor = Governor(Limits(start=200), 0.0)

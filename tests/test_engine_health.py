@@ -119,6 +119,46 @@ def test_a_servers_wait_is_obeyed() -> None:
     assert len(ends) == 50
 
 
+def test_of_two_waits_the_longer_is_obeyed() -> None:
+    """Sabotage: let the last word count."""
+    found = health()
+    found.failed(100.0, Failure("rate_limited", "", 429, 30.0))
+    found.failed(101.0, Failure("rate_limited", "", 429, 2.0))
+    assert found.until >= 130.0
+
+
+def test_what_was_never_sent_shows_nothing_of_an_endpoint() -> None:
+    """A prompt that holds a sentinel. Sabotage: take it for an answer: the pause would end with all slots."""
+    found = health()
+    found.failed(10.0, BUSY)
+    found.failed(11.0, Failure("sentinel_in_prompt"))
+    assert found.resumed(20.0)
+    assert (found.state, found.slots(64)) == ("returning", 1)
+
+
+@pytest.mark.parametrize("kind", ["connect", "disconnect"])
+def test_who_is_back_begins_anew(kind: FailureKind) -> None:
+    """What failed before it went away is forgotten. Sabotages: keep the streak; keep the last half minute."""
+    found, now = health(), 0.0
+    while found.state == "up":
+        now += 0.01
+        if kind == "connect":
+            found.answered(now)
+            found.failed(now, REFUSED)
+        found.failed(now, Failure(kind))
+    assert found.probed(now + 1.0, None)
+    assert not found.failed(now + 1.1, Failure("disconnect"))
+
+
+def test_a_server_that_loads_is_probed_when_it_says() -> None:
+    """Sabotages: pass over its hint when it goes away; at a probe."""
+    found = health()
+    found.failed(0.0, Failure("loading", "", 503, 40.0))
+    assert found.until >= 40.0
+    found.probed(40.0, Failure("loading", "", 503, 50.0))
+    assert found.until >= 90.0
+
+
 def test_who_does_not_say_how_long_is_left_alone_for_two_seconds_then_four() -> None:
     """Up to a minute; refusals of one episode count once. Sabotage: double at each refusal."""
     found, now = health(), 0.0

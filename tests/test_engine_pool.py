@@ -123,6 +123,36 @@ async def test_a_mistake_of_the_program_ends_the_run_with_its_traceback(workers_
 
 
 @in_virtual_time
+async def test_a_mistake_is_told_though_a_refusal_ends_the_run_at_the_same_moment() -> None:
+    """Sabotage: raise the refusal, whatever else went wrong."""
+
+    async def send(request: Request) -> Completion | Failure:
+        await anyio.sleep(1.0)
+        if request.number == 0:
+            raise ZeroDivisionError
+        return Failure("auth", "no", 401)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await collect(fleet_of(Scripted(send)))
+    assert raised.value.subgroup(ZeroDivisionError)
+    assert raised.value.subgroup(EndpointRefused)
+
+
+@in_virtual_time
+async def test_an_attempt_that_cancels_itself_ends_the_run_as_a_mistake() -> None:
+    """Its whole group would end, and the run with a part of its rows. Sabotage: do not look at ``cancel_called``."""
+
+    async def send(request: Request) -> Completion | Failure:
+        await anyio.sleep(1.0)
+        if request.number == 3:
+            raise asyncio.CancelledError
+        return DONE
+
+    with pytest.raises(RuntimeError, match="nobody cancelled it"):
+        await collect(fleet_of(Scripted(send)))
+
+
+@in_virtual_time
 async def test_the_plan_is_pulled_lazily_and_outcomes_are_back_pressured() -> None:
     """Sabotage: list(plan) at the start, or an unbounded queue."""
     pulled = 0

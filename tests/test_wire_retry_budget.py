@@ -49,6 +49,15 @@ def test_all_endpoints_bring_their_floor() -> None:
     assert sum(budget.take(66.0) for _ in range(1000)) == 180
 
 
+def test_a_part_of_a_retry_is_none() -> None:
+    """Five requests pay for half a one. Sabotage: take what is left, if it is more than nothing."""
+    budget = RetryBudget()
+    for _ in range(5):
+        budget.requested(5.0)
+    assert sum(budget.take(5.0) for _ in range(1000)) == 60
+    assert budget.left(5.0) == 0.5
+
+
 def test_what_is_left_is_never_below_nothing_nor_above_what_was_put_in() -> None:
     """Whoever takes when, from whatever clock. Sabotage: ``self._sum -= self.SHARE`` twice."""
     budget, now, put = RetryBudget(), 123456.7, 0
