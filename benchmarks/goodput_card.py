@@ -57,7 +57,7 @@ def card(found: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]],
     lines = []
     for slots in dict.fromkeys(sorted(run["slots"] for run in found)):
         lines += ["", f"{slots:,} slots; goodput as a part of the most that they can; queue as a part of the slots;",
-                  "most in flight; start: seconds to its tenth request; full: seconds from its first to all slots busy", "",
+                  "start: seconds to the tenth request; full: seconds from the first to all slots busy", "",
                   f"{'client':30}{'goodput':>8}{'whole':>7}{'busy':>7}{'queue':>7}{'p50 s':>7}{'p99 s':>7}"
                   f"{'most':>7}{'start':>6}{'full':>5}  slots busy over time"]  # fmt: skip
         lines += [_row(run) for run in sorted((run for run in found if run["slots"] == slots), key=_order)]
@@ -79,11 +79,11 @@ def _row(run: Mapping[str, Any]) -> str:
     if "failed" in run:
         return f"{name:30}{run['failed'][:120]}"
     took = "".join(f"{'' if run[key] is None else format(run[key], '.1f'):>7}" for key in ("p50_s", "p99_s"))
-    ramp = "" if run["ramp_s"] is None else run["ramp_s"]
     late = f"  (server up to {run['late_s']:.1f} s late)" if run["late_s"] > LATE else ""
     parts = f"{run['goodput']:>8.1%}{run['goodput_whole']:>7.0%}{run['busy']:>7.0%}{run['waiting']:>7.2f}{took}"
-    return (f"{name:30}{parts}"
-            f"{run['most_in_flight']:>7,}{run['started_s']:>6.0f}{ramp:>5}  {spark(run['series']['busy'], run['slots'])}{late}")  # fmt: skip
+    seconds = f"{run['started_s']:>6.0f}{'' if run['ramp_s'] is None else run['ramp_s']:>5}"
+    return (f"{name:30}{parts}{run['most_in_flight']:>7,}{seconds}"
+            f"  {spark(run['series']['busy'], run['slots'])}{late}")  # fmt: skip
 
 
 def spark(series: Sequence[float], most: float) -> str:

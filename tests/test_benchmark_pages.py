@@ -29,7 +29,8 @@ def test_every_benchmark_has_a_row_that_says_what_it_is() -> None:
 def run(client: str, goodput: float, in_flight: int | None = None, **more: Any) -> dict[str, Any]:
     told = {"slots": 32, "client": client, "in_flight": in_flight, "metrics": True, "goodput": goodput,
             "goodput_whole": goodput / 2, "busy": goodput, "waiting": 0.1, "p50_s": 1.0, "p99_s": 5.0, "ramp_s": 7,
-            "most_in_flight": 9, "connections": 9, "late_s": 0.0, "started_s": 1.0, "series": {"busy": [0.0, 16.0, 32.0]}}  # fmt: skip
+            "most_in_flight": 9, "connections": 9, "late_s": 0.0, "started_s": 1.0,
+            "series": {"busy": [0.0, 16.0, 32.0]}}  # fmt: skip
     return told | more
 
 
