@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import tempfile
 import threading
@@ -66,13 +65,23 @@ def plan(sizes: Sequence[int]) -> list[Run]:
     return sorted(runs, key=lambda run: -run.seconds)
 
 
-def peers(sizes: Sequence[int], names: Sequence[str], folder: Path) -> tuple[list[Run], dict[str, str]]:
-    """Return the runs of those peers that are installed, and why others are not run; no names are all of them."""
+Versions = dict[str, dict[str, str]]
+"""Peer; distribution; version."""
+
+
+def peers(sizes: Sequence[int], names: Sequence[str], folder: Path) -> tuple[list[Run], Versions, dict[str, str]]:
+    """Return the runs of those peers that are installed, their versions, and why others are not run.
+
+    Args:
+        sizes: Slots of the servers.
+        names: Scripts of peers; none are all that there are.
+        folder: A folder that is theirs.
+    """
     from peer_registry import PEERS
-    from peers import OFFLINE, Runner
+    from peers import Runner
 
     runner, runs, missing = Runner(ROOT / ".venv-peers", PEER_S, folder), list[Run](), dict[str, str]()
-    environ = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"} | OFFLINE
+    versions: Versions = {}
     known = {peer.name: peer for peer in PEERS if peer.environment}
     for name in names or known:
         if name not in known:
@@ -81,9 +90,11 @@ def peers(sizes: Sequence[int], names: Sequence[str], folder: Path) -> tuple[lis
             missing[name] = said
             continue
         command = (str(runner.python(known[name])), str(ROOT / "benchmarks" / "peers" / f"{name}.py"))
+        versions[name] = runner.versions(known[name])
+        environ = runner.environ(known[name], folder)
         runs += [Run(slots, name, None, True, PEER_S, WINDOW_S, command, environ, known[name].processes)
                  for slots in sizes]  # fmt: skip
-    return runs, missing
+    return runs, versions, missing
 
 
 def all_of(runs: list[Run], jobs: int) -> list[dict[str, Any]]:
@@ -120,14 +131,16 @@ def main() -> None:
                 "seconds": [STATIC_S, BLIND_S, PEER_S, *map(auto_seconds, options.slots)],
                 "peers": options.peers}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        others, missing = ([], {}) if options.peers is None else peers(options.slots, options.peers, Path(folder))
-    record = Record("goodput", settings, ("httptools", "msgspec", "anyio"))
-    found = all_of(plan(options.slots), options.jobs)
-    if others:
-        found += all_of(others, 1)
+        others, versions, missing = (
+            peers(options.slots, options.peers, Path(folder)) if options.peers is not None else ([], {}, {})
+        )
+        record = Record("goodput", settings, ("httptools", "msgspec", "anyio"))
+        found = all_of(plan(options.slots), options.jobs)
+        if others:
+            found += all_of(others, 1)
     goals = judged(found)
     print(card(found, goals, missing))
-    record.keep({"runs": found, "not_run": missing}, goals=goals)
+    record.keep({"runs": found, "versions": versions, "not_run": missing}, goals=goals)
 
 
 if __name__ == "__main__":
