@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from embedded import Embedded
 from journal_lines import lines, rewrite, segments
@@ -125,6 +127,48 @@ async def test_a_gap_that_no_manifest_tells_of_is_found(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="requests of the plan that no shard has: 1 of shard 1/2"):
         merged(tmp_path)
     assert merged(tmp_path, partial=True).gaps == 1
+
+
+def only_one_choice(number: int, body: dict[str, Any]) -> httpx.Response | None:
+    return httpx.Response(400, json={"error": {"message": "n must be 1"}}) if body.get("n", 1) > 1 else None
+
+
+async def test_shards_that_went_on_at_a_server_that_gives_one_choice_stand_in_the_order_of_the_plan(
+    tmp_path: Path,
+) -> None:
+    """What was asked whole stays so. Sabotage: look for the keys of parts alone: the whole ones would come last."""
+    await run_shards(tmp_path, 2)
+    for index in range(2):
+        manifest = tmp_path / "names" / f"shard-{index}-of-2" / "manifest.json"
+        manifest.write_text(manifest.read_text().replace("http://embedded:8000", "http://elsewhere:8000"))
+        await run(Embedded(only_one_choice), config(tmp_path, num_requests=7), shard=Shard(index, 2))
+    assert merged(tmp_path).gaps == 0
+    keys = [entry.key for entry in entries(tmp_path)]
+    assert len(keys) == len(set(keys)) == 12 + 2 * 4
+    numbers = [entry.number for entry in entries(tmp_path)]
+    assert numbers == sorted(numbers)
+
+
+async def test_what_is_in_no_plan_any_more_is_kept_in_its_order(tmp_path: Path) -> None:
+    """The plan was shortened. Sabotage: append it shard by shard."""
+    await run_shards(tmp_path, 3, num_requests=9)
+    await run_shards(tmp_path, 3, num_requests=2)
+    merged(tmp_path)
+    numbers = [entry.number for entry in entries(tmp_path)]
+    assert len(numbers) == 18
+    assert numbers == sorted(numbers)
+
+
+async def test_shards_of_a_server_that_gives_one_choice_a_request_have_no_gap(tmp_path: Path) -> None:
+    """A request is then asked in parts. Sabotage: plan it whole, whatever the shard's preflight found."""
+    for index in range(2):
+        await run(Embedded(only_one_choice), config(tmp_path), shard=Shard(index, 2))
+    made = merged(tmp_path)
+    assert made.gaps == 0
+    assert made.summary.meter.settled == 12 * 4
+    places = [(entry.number, entry.arm) for entry in entries(tmp_path)]
+    assert len(set(places)) == 12
+    assert places == sorted(places, key=lambda place: place[0])
 
 
 async def test_an_arm_that_ended_early_in_its_shards_leaves_no_gap(tmp_path: Path) -> None:
