@@ -38,6 +38,34 @@ def split(run: bytes) -> tuple[bytes, ...]:
     return struct.unpack(f"{DIGEST}s" * (len(run) // DIGEST), run)
 
 
+class Written:
+    """Digests in the order of writing, on their way to be sorted."""
+
+    __slots__ = ("_packed", "_texts", "add")
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._packed = bytearray()
+        self.add = self._texts.append
+
+    def pack(self) -> None:
+        """Hold what was added, as hexadecimal texts, in as few bytes as digests have.
+
+        Raises:
+            ValueError: A text is no hexadecimal number, or in capitals.
+        """
+        text = "".join(self._texts)
+        self._texts.clear()
+        packed = unhexlify(text)
+        if packed.hex() != text:
+            raise ValueError("hexadecimal, but in capitals")
+        self._packed += packed
+
+    def split(self) -> tuple[bytes, ...]:
+        """Return what was packed, one by one."""
+        return split(bytes(self._packed))
+
+
 class Digests:
     """Many digests: those of one first byte stand sorted, one after the other.
 

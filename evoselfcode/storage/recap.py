@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from binascii import unhexlify
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from evoselfcode.errors import StorageError
 from evoselfcode.records import Usage
 from evoselfcode.storage.entries import Entry
 from evoselfcode.storage.files import atomic_write, storage_errors
+from evoselfcode.storage.keys import Written
 from evoselfcode.storage.layout import Segment
 
 BLOCK_ROWS = 65_536
@@ -96,14 +96,25 @@ _decoder = msgspec.msgpack.Decoder(list[Block])
 class _Sums:
     """What the entries of one group come to, so far."""
 
-    __slots__ = ("answered", "completion_tokens", "dropped", "failed", "prompt_tokens", "texts")
+    __slots__ = ("answered", "completion_tokens", "dropped", "failed", "prompt_tokens", "reasons", "texts")
 
     def __init__(self) -> None:
-        self.answered: list[str] = []
-        self.failed: list[str] = []
+        self.answered, self.failed = Written(), Written()
         self.prompt_tokens = self.completion_tokens = 0
         self.dropped: list[str] = []
+        self.reasons: Counter[str] = Counter()
         self.texts: list[str] = []
+
+    def pack(self) -> None:
+        """Keep what was added in little space.
+
+        Raises:
+            ValueError: A key is not as keys are written.
+        """
+        self.reasons.update(self.dropped)
+        self.dropped.clear()
+        self.answered.pack()
+        self.failed.pack()
 
 
 class Recorder:
@@ -131,10 +142,10 @@ class Recorder:
             key = entry.key
             sums = known[entry.stage, entry.arm, "" if len(key) == _HEX else self._part(key)]
             if entry.failure is not None:
-                sums.failed.append(key[:_HEX])
+                sums.failed.add(key[:_HEX])
                 self._odd |= bool(entry.draws) or entry.usage != _NOTHING
                 continue
-            sums.answered.append(key[:_HEX])
+            sums.answered.add(key[:_HEX])
             usage = entry.usage
             sums.prompt_tokens += usage.prompt_tokens or 0
             sums.completion_tokens += usage.completion_tokens or 0
@@ -144,6 +155,11 @@ class Recorder:
                     sums.texts.append(draw.text)
                 else:
                     sums.dropped.append(reason)
+        try:
+            for sums in known.values():
+                sums.pack()
+        except ValueError:
+            self._odd = True
 
     def _part(self, key: str) -> str:
         digest, dot, part = key.partition(".")
@@ -156,49 +172,33 @@ class Recorder:
 
     def block(self, end: int, crc32: int) -> Block:
         """Return what was added as a block that ends at `end`, of bytes with the checksum `crc32`."""
-        groups = None
-        if not (self._odd or self._repeated()):
-            with suppress(ValueError):  # a key that is not hexadecimal
-                groups = [_group(*name, sums) for name, sums in self._sums.items()]
+        digests = [(sums.answered.split(), sums.failed.split()) for sums in self._sums.values()]
+        different: defaultdict[str, set[bytes]] = defaultdict(set)
+        for (_, _, part), both in zip(self._sums, digests, strict=True):
+            different[part].update(*both)
+        repeated = sum(map(len, different.values())) < self.rows
+        groups = None if self._odd or repeated else [
+            _group(*name, sums, *both) for (name, sums), both in zip(self._sums.items(), digests, strict=True)
+        ]  # fmt: skip
         return Block(self.begin, end, self.rows, crc32, groups)
-
-    def _repeated(self) -> bool:
-        different: defaultdict[str, set[str]] = defaultdict(set)
-        for (_, _, part), sums in self._sums.items():
-            different[part].update(sums.answered, sums.failed)
-        return sum(map(len, different.values())) < self.rows
 
 
 _NOTHING = Usage()
 
 
-def _group(stage: str, arm: str, part: str, sums: _Sums) -> Group:
+def _group(stage: str, arm: str, part: str, sums: _Sums, answered: Iterable[bytes], failed: Iterable[bytes]) -> Group:
     return Group(
         stage=stage,
         arm=arm,
         part=part,
-        answered=_run(sums.answered),
-        failed=_run(sums.failed),
-        draws=len(sums.texts) + len(sums.dropped),
-        reasons=dict(Counter(sums.dropped)),
+        answered=b"".join(sorted(answered)),
+        failed=b"".join(sorted(failed)),
+        draws=len(sums.texts) + sums.reasons.total(),
+        reasons=dict(sums.reasons),
         prompt_tokens=sums.prompt_tokens,
         completion_tokens=sums.completion_tokens,
         texts=None if max(map(len, sums.texts), default=0) > LONGEST else sums.texts,
     )
-
-
-def _run(digests: list[str]) -> bytes:
-    """Put digests one after the other, sorted.
-
-    Raises:
-        ValueError: One is not as keys are written.
-    """
-    digests.sort()
-    written = "".join(digests)
-    run = unhexlify(written)
-    if run.hex() != written:
-        raise ValueError("hexadecimal, but in capitals")
-    return run
 
 
 class Recap:
