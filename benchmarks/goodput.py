@@ -45,7 +45,7 @@ from goodput_run import STOPPED, TOKENS, N, Run, measure
 PARTS = (0.25, 0.5, 0.7, 0.85, 1.0, 1.1, 1.25, 2.0, 4.0)
 """Static concurrencies, as sequences over slots."""
 
-STATIC_S, WINDOW_S, AUTO_WINDOW_S, BLIND_S, PEER_S = 30.0, 15.0, 60.0, 300.0, 40.0
+STATIC_S, WINDOW_S, AUTO_WINDOW_S, BLIND_S, PEER_S = 30.0, 15.0, 60.0, 300.0, 30.0
 """Seconds of a static run and of its window; of the windows of others; of a run without queue numbers, whose search
 measures each limit for a while; of a peer's run, which grows slowly if at all."""
 

@@ -29,7 +29,7 @@ STARTED = 10
 STOPPED = threading.Event()
 """Set when all runs are to end at once."""
 
-PATIENCE = 300.0
+PATIENCE = 100.0
 """Seconds that a client may take to get there: one that makes a task of each request works long before it sends any."""
 
 
