@@ -14,10 +14,10 @@ test:  ## Run the tests (installs into .venv first)
 check:  ## Lint, format and types
 	@scripts/check
 
-bench:  ## Measure everything that is ours, each next to its ceiling (half an hour)
+bench:  ## Measure everything that is ours, each next to its ceiling (an hour)
 	@scripts/bench
 
-bench-peers:  ## Measure the same requests through each peer (twenty minutes, and installs them first)
+bench-peers:  ## Measure the same requests through each peer (an hour, and installs them first)
 	@scripts/bench-peers
 
 figures:  ## Write the figures of README and docs anew, from the newest records of benchmarks/results

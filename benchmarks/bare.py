@@ -54,19 +54,19 @@ class Connection(asyncio.Protocol):
         self.parts = []
 
 
-def body(number: int, n: int = 4) -> bytes:
+def body(number: int, n: int = 4, *, logprobs: bool = False) -> bytes:
     document = {"model": "m", "prompt": "This is an algorithm function.\n\ndef ", "suffix": "():\n",
                 "max_tokens": 16, "temperature": 0.4, "top_p": 0.9, "n": n, "seed": number,
                 "stop": ["(", " ", "\n"], "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}  # fmt: skip
-    return orjson.dumps(document)
+    return orjson.dumps(document | {"logprobs": 1} if logprobs else document)
 
 
-async def bare(port: int, flying: int, requests: int, n: int = 4) -> list[float]:
+async def bare(port: int, flying: int, requests: int, n: int = 4, *, logprobs: bool = False) -> list[float]:
     """Send `requests` for `n` names each with `flying` of them in flight; return how long each took, in seconds."""
     loop, idle = asyncio.get_running_loop(), list[Connection]()
 
     async def send(number: int) -> bytes:
-        asked = body(number, n)
+        asked = body(number, n, logprobs=logprobs)
         connection = idle.pop() if idle else (await loop.create_connection(Connection, "127.0.0.1", port))[1]
         reply = await connection.ask(HEAD % (len(asked), asked))
         idle.append(connection)

@@ -1,8 +1,9 @@
 """What every benchmark says of itself: versions, machine, commit, settings and their digest; and where it is kept.
 
 A benchmark makes a :class:`Record` when it begins and keeps it when it ends: one line of JSON is printed, and the same
-document is written to ``benchmarks/results/NAME-DAY-COMMIT.json``. A plus sign behind the commit says that files
-differed from it. The tables of README and docs are written from these files (``scripts/write_performance.py``).
+document is written to ``benchmarks/results/NAME-DAY-COMMIT-SETTINGS.json``. A plus sign behind the commit says that
+files differed from it; a trial with other settings is another file. The figures of README and docs are written from
+these files (``scripts/write_performance.py``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +70,8 @@ class Record:
             "seconds": round(time.time() - self._began, 1), "goals": list(goals), "figures": figures,
         }  # fmt: skip
         self._results.mkdir(parents=True, exist_ok=True)
-        file = self._results / f"{self._about['benchmark']}-{self._about['day']}-{self._about['commit']}.json"
+        names = (self._about[key] for key in ("benchmark", "day", "commit"))
+        file = self._results / f"{'-'.join(names)}-{self._about['settings_hash'][:6]}.json"
         file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(document))
         return file
@@ -93,6 +96,11 @@ def told(goals: Iterable[Judged]) -> str:
     """Show goals to people, a line each."""
     return "\n".join(f"{goal['goal']:5}{'met' if goal['met'] else 'NOT MET':9}{goal['figure']:10,.2f}  {goal['keep']} "
                      f"{goal['limit']:g} {goal['sentence']}" for goal in goals)  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Return a message without addresses and paths, which differ from machine to machine."""
+    return re.sub(r"\w+://\S+|(?<!\w)/[\w.\-]+/\S*", "…", " ".join(text.split()))[:300]
 
 
 def versions(*packages: str) -> dict[str, str | None]:

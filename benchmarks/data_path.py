@@ -5,7 +5,7 @@
 The ceiling of each is what nobody can do without. A filter that looks at a tree has to parse: ``ast.parse`` of the same
 functions. A report has to read what it reports: the journal's lines, or the filter's rows, decoded and nothing else.
 Duplicates have a peer, datasketch's ``MinHashLSH``, which compares nothing that it finds. Ceiling and peer are measured
-over the same rows, in the same process, right before.
+over the same rows, in the same process, right after. The peak of memory is that of this process by then.
 
 Cost is CPU seconds, of child processes too, in a process of its own for each size. If it is a constant times size to
 the power of p, then the logarithm of cost is a straight line over the logarithm of size with the slope p: 1 is linear,
@@ -46,11 +46,17 @@ SMALL = 200
 """Rows that a process looks at first, with the clock stopped: libraries are loaded then."""
 
 
+peaks: list[float] = []
+"""MiB that this process held at most, after each piece of work that was timed."""
+
+
 def timed(work: Callable[[], Any]) -> float:
     """Return CPU seconds, of child processes that ended too."""
     start = used()
     work()
-    return used() - start
+    took = used() - start
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return took
 
 
 def used() -> float:
@@ -77,7 +83,8 @@ def filter_(size: int, folder: Path) -> tuple[float, float]:
         for program in programs:
             ast.parse(program)
 
-    return timed(parse), timed(lambda: filtered(run))
+    cost = timed(lambda: filtered(run))
+    return timed(parse), cost
 
 
 def duplicates(size: int, folder: Path) -> tuple[float, float]:
@@ -90,7 +97,8 @@ def duplicates(size: int, folder: Path) -> tuple[float, float]:
         found.verdicts()
 
     shingles(made[0][1])
-    return timed(lambda: datasketch([code for _, code, _, _ in made])), timed(ours)
+    cost = timed(ours)
+    return timed(lambda: datasketch([code for _, code, _, _ in made])), cost
 
 
 def datasketch(codes: list[str]) -> None:
@@ -108,7 +116,8 @@ def datasketch(codes: list[str]) -> None:
 def report_names(size: int, folder: Path) -> tuple[float, float]:
     run = names_run(folder, size)
     report_run(names_run(folder / "small", SMALL))
-    return timed(lambda: sum(1 for _ in read_once(run))), timed(lambda: report_run(run))
+    cost = timed(lambda: report_run(run))
+    return timed(lambda: sum(1 for _ in read_once(run))), cost
 
 
 def report_of_code(size: int, folder: Path) -> tuple[float, float]:
@@ -121,7 +130,8 @@ def report_of_code(size: int, folder: Path) -> tuple[float, float]:
             for line in file:
                 decode(line)
 
-    return timed(read), timed(lambda: report_code(run))
+    cost = timed(lambda: report_code(run))
+    return timed(read), cost
 
 
 SERIES: dict[str, tuple[str, str, Callable[[int, Path], tuple[float, float]], tuple[int, ...]]] = {
@@ -158,8 +168,7 @@ def measure(name: str, size: int) -> dict[str, float]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         ceiling, cost = SERIES[name][2](size, Path(folder))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"cpu_s": cost, "ceiling_cpu_s": ceiling, "peak_mib": peak, "took_s": time.perf_counter() - began}
+    return {"cpu_s": cost, "ceiling_cpu_s": ceiling, "peak_mib": peaks[0], "took_s": time.perf_counter() - began}
 
 
 def card(found: dict[str, dict[str, Any]]) -> str:
@@ -186,7 +195,8 @@ def main() -> None:
         return print(json.dumps(measure(options.measure[0], int(options.measure[1]))))
     settings = {"series": options.series, "largest": options.largest}
     record = Record("data_path", settings, ("datasketch", "matplotlib", "msgspec", "numpy", "scipy"))
-    found = {name: series(name, options.largest) for name in options.series}
+    wanted = [name for name in options.series if options.largest is None or SERIES[name][3][0] <= options.largest]
+    found = {name: series(name, options.largest) for name in wanted}
     print(card(found))
     record.keep(found)
     return None

@@ -40,7 +40,7 @@ PLAN: tuple[tuple[str, float, int, int, int, dict[str, Any]], ...] = (
     *((way, 0.0, 256, REQUESTS, 3, {}) for way in ("lane", "lean", "mounted", "aiohttp")),
     ("lane", 0.0, 256, REQUESTS, 3, {"uvloop": True}),
     *((way, 0.0, 256, REQUESTS, 1, {"n": n}) for n in (1, 16) for way in ("bare", "generator")),
-    ("stock", 0.0, 256, 2000, 1, {}),
+    *((way, 0.0, 256, 2000, 1, {}) for way in ("stock", "mounted")),
     *((way, 0.05, flying, REQUESTS, 3, {"uvloop": uvloop})
       for flying in (64, 256, 1024) for uvloop in (False, True) for way in ("bare", "generator")),
     *((way, 0.5, flying, 20 * flying, 1, {}) for flying in (64, 256, 1024, 2048) for way in ("bare", "generator")),

@@ -20,16 +20,22 @@ LATE = 0.25
 BLOCKS, COLUMNS = " ▁▂▃▄▅▆▇█", 60
 
 
+def most(found: Sequence[Mapping[str, Any]], slots: int) -> float:
+    """Return the most goodput of a static concurrency."""
+    static = (run["goodput"] for run in found
+              if run["client"] == "static" and run["slots"] == slots and "failed" not in run)  # fmt: skip
+    return max(static, default=0.0)
+
+
 def best(found: Sequence[Mapping[str, Any]], slots: int) -> Mapping[str, Any] | None:
     """Return, of the static runs that are as good as the best one, that with the least in flight."""
     static = [run for run in found if run["client"] == "static" and run["slots"] == slots and "failed" not in run]
-    most = max((run["goodput"] for run in static), default=0.0)
-    alike = (run for run in static if run["goodput"] >= ALIKE * most)
+    alike = (run for run in static if run["goodput"] >= ALIKE * most(found, slots))
     return min(alike, key=lambda run: run["in_flight"], default=None)
 
 
 def judged(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Judge ours against the best static concurrency and each peer, at each size; ratios to a hundredth."""
+    """Judge ours against the best static concurrency and each peer, at each size."""
     goals = []
     for own in sorted(found, key=lambda run: (run["slots"], run["metrics"])):
         if own["client"] != "auto":
@@ -37,20 +43,20 @@ def judged(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         slots, top = own["slots"], best(found, own["slots"])
         if top is not None:
             told = "the server tells its queue" if own["metrics"] else "it does not"
-            sentence = f"of the best static concurrency ({top['in_flight']:,} in flight) at {slots:,} slots, {told}"
-            goals.append(_goal("G17", own, top, LEAST, sentence))
+            alike = f"as good from {top['in_flight']:,} in flight"
+            sentence = f"of the best static concurrency ({alike}) at {slots:,} slots, {told}"
+            goals.append(_goal("G17", own, most(found, slots), LEAST, sentence))
         for peer in found if own["metrics"] else ():
             if peer["slots"] == slots and peer["client"] not in ("auto", "static") and peer.get("goodput"):
                 queue = f"{peer['waiting']:.1f} of its slots waiting, p50 {peer['p50_s'] or math.nan:.1f} s"
                 ours = f"ours {own.get('waiting', math.nan):.1f}, {own.get('p50_s') or math.nan:.1f} s"
                 sentence = f"times the goodput of {peer['client']} at {slots:,} slots ({queue}; {ours})"
-                goals.append(_goal("G18", own, peer, 1.0, sentence))
+                goals.append(_goal("G18", own, peer["goodput"], 1.0, sentence))
     return goals
 
 
-def _goal(name: str, own: Mapping[str, Any], other: Mapping[str, Any], limit: float, sentence: str) -> Judged:
-    figure = round(own.get("goodput", 0.0) / other["goodput"], 2)
-    return judge(name, figure, ">=", limit, sentence)
+def _goal(name: str, own: Mapping[str, Any], other: float, limit: float, sentence: str) -> Judged:
+    return judge(name, own.get("goodput", 0.0) / other, ">=", limit, sentence)
 
 
 def card(found: Sequence[Mapping[str, Any]], goals: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from card import plain
 from serving import ROOT, At, target
 
 N, TOKENS, SEQUENCE_S = 4, 25.0, 0.93
@@ -79,7 +80,7 @@ def measure(run: Run) -> dict[str, Any]:
             stop(client)
         if "failed" in told:
             lines = log.read_text(errors="replace").strip().splitlines()
-            told["failed"] += f": {lines[-1][:200]}" if lines else ""
+            told["failed"] += f": {plain(lines[-1])[:200]}" if lines else ""
     about = {"slots": run.slots, "client": run.client, "in_flight": run.in_flight, "metrics": run.metrics}
     return about | told
 

@@ -1,6 +1,6 @@
 """Measure rules that choose how many requests are in flight, on servers that queue, in virtual time.
 
-Run it with ``python benchmarks/governor.py [--seeds N]`` from a checkout: two minutes for three seeds. It prints a
+Run it with ``python benchmarks/governor.py [--seeds N]`` from a checkout: two minutes for five seeds. It prints a
 table and, last, one line of JSON for machines.
 
 The ceiling is the best limit that never moves, found by a sweep in the same simulator. What is told is of minutes 5 to
@@ -211,7 +211,7 @@ def row(server: str, rule: str, make: Make, numbers: bool, seeds: int) -> dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--server", default="", help="only servers whose description has this")
     asked = parser.parse_args()
     record = Record("governor", {"seeds": asked.seeds, "server": asked.server})

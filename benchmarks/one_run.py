@@ -49,7 +49,7 @@ async def bare(wanted: Wanted, told: dict[str, Any]) -> list[float]:
     from bare import bare
 
     with clocked(told):
-        return await bare(wanted.port, wanted.flying, wanted.requests, wanted.n)
+        return await bare(wanted.port, wanted.flying, wanted.requests, wanted.n, logprobs=wanted.logprobs)
 
 
 async def lane(wanted: Wanted, told: dict[str, Any]) -> list[float]:
@@ -129,7 +129,7 @@ async def lean(wanted: Wanted, told: dict[str, Any]) -> list[float]:
 async def stock(wanted: Wanted, told: dict[str, Any]) -> list[float]:
     import httpx
 
-    limits = httpx.Limits(max_connections=wanted.flying, max_keepalive_connections=wanted.flying)
+    limits = httpx.Limits(max_connections=wanted.flying, max_keepalive_connections=100)  # its default
     return await generator(wanted, told, lambda: httpx.AsyncClient(limits=limits, timeout=120))
 
 

@@ -33,7 +33,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from card import RESULTS, ROOT, Record, told, used
+from card import RESULTS, ROOT, Record, plain, told, used
 from peer_registry import OURS, PEERS, Peer, Runs, judged, ratio, unjudged
 
 IN_FLIGHT, LATENCY = 256, "50ms"
@@ -152,11 +152,6 @@ class Runner:
         return kept | own | ({} if peer.environment else {"PYTHONPATH": str(ROOT)})
 
 
-def plain(text: str) -> str:
-    """Return a message without addresses and paths, which differ from machine to machine."""
-    return re.sub(r"\w+://\S+|(?<!\w)/[\w.\-]+/\S*", "…", " ".join(text.split()))[:300]
-
-
 def measure(runner: Runner, peers: list[Peer], rounds: int) -> tuple[Runs, dict[tuple[str, int], str]]:
     """Measure all in turns; return what was found, and why something was not."""
     runs: Runs = {}
@@ -175,6 +170,7 @@ def measure(runner: Runner, peers: list[Peer], rounds: int) -> tuple[Runs, dict[
                 if peer.name == OURS.name:
                     raise SystemExit(f"{peer.title}, to which all is compared: {error}") from error
                 failed[peer.name, requests] = str(error)
+                runs.pop((peer.name, requests), None)
     print(file=sys.stderr)
     return {key: found for key, found in runs.items() if found}, failed
 
@@ -242,10 +238,10 @@ def main() -> None:
         print(f"not measured: {row['title']}, {row['requests']:,} requests: {row['reason']}")
     goals = judged(runs) if options.most is None else []
     print(told(goals))
-    if options.most is None and (open_ := unjudged(runs)):
+    if open_ := unjudged(runs) if options.most is None else []:
         print(f"not judged, because the peer was not measured: {', '.join(open_)}")
     others = [run["others"] for found in runs.values() for run in found]
-    record.keep({"peers": rows, "not_measured": absent}, goals=goals, others=others)
+    record.keep({"peers": rows, "not_measured": absent, "not_judged": open_}, goals=goals, others=others)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Write the figures of README and docs anew, from the newest records under benchmarks/results/.
 
 Only what stands between ``<!-- figures: TABLE RECORD -->`` and ``<!-- /figures -->`` is written; TABLE is kept, RECORD
-becomes the newest one of the same benchmark. With ``--check`` nothing is written, and the exit code says whether
+becomes the newest one of the same benchmark with the same settings, or
+the newest one where the old one is gone. With ``--check`` nothing is written, and the exit code says whether
 something would be.
 """
 
@@ -22,7 +23,7 @@ def written(page: str) -> str:
     """Return a page with its regions filled from the newest records."""
 
     def fill(region: re.Match[str]) -> str:
-        return filled(region, RESULTS, newest(RESULTS, region["table"].partition(".")[0]))
+        return filled(region, RESULTS, newest(RESULTS, region["table"].partition(".")[0], region["record"]))
 
     return REGION.sub(fill, page)
 

@@ -64,8 +64,17 @@ def filled(region: re.Match[str], results: Path, record: str | None = None) -> s
     return f"<!-- figures: {region['table']} {record} -->\n\n{text}\n\n<!-- /figures -->"
 
 
-def newest(results: Path, benchmark: str) -> str | None:
-    """Return the name of the last record of a benchmark."""
-    files = results.glob(f"{benchmark}-????-??-??-*.json")
+def newest(results: Path, benchmark: str, like: str = "") -> str | None:
+    """Return the name of the last record of a benchmark.
+
+    Args:
+        results: The folder of the records.
+        benchmark: The benchmark.
+        like: A record of it; if it is there, one with the same settings is returned, so that no trial is taken for it.
+    """
+    files = list(results.glob(f"{benchmark}-????-??-??-*.json"))
+    if (results / like).is_file():
+        settings = load(results / like)["settings_hash"]
+        files = [file for file in files if load(file)["settings_hash"] == settings]
     found = max(files, key=lambda file: str(load(file)["at"]), default=None)
     return found.name if found else None

@@ -10,7 +10,7 @@ LANES = {
     "mounted": "direct lane mounted in `httpx.AsyncClient`, as an injected client",
     "mounted_post": "the same by `client.post`",
     "lanes": "an httpx transport for each connection: before, and through a proxy",
-    "httpx": "`httpx.AsyncClient` as it comes",
+    "httpx": "`httpx.AsyncClient` with its own pool",
     "aiohttp": "aiohttp",
     "pyreqwest": "pyreqwest (Rust), its own interface",
     "bare_uvloop": "bare loop on uvloop",

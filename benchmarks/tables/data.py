@@ -22,6 +22,10 @@ EXPORTS = {
 }
 STREAMS = {"distinct": "distinct functions", "alike": "all alike", "boilerplate": "half the same, none alike"}
 
+GROWTH = {
+    "adding grows like size to the power of": "add_s", "the verdicts like size to the power of": "verdicts_s"
+}  # fmt: skip
+
 
 def filters(document: Document) -> str:
     """Functions per second of each way."""
@@ -42,9 +46,8 @@ def duplicates(document: Document) -> str:
         ["microseconds to cut one into shingles", *(f"{1e6 / it['shingles_rows_per_s']:.0f}" for it in last.values())],
         ["added per second", *(f"{it['add_rows_per_s']:,.0f}" for it in last.values())],
         [f"seconds of the verdicts on {sizes[-1]:,}", *(number(it["verdicts_s"]) for it in last.values())],
-        ["adding grows like size to the power of", *(f"{found[f'{kind}_add_s_exponent']:.2f}" for kind in STREAMS)],
-        ["the verdicts like size to the power of",
-         *(f"{found[f'{kind}_verdicts_s_exponent']:.2f}" for kind in STREAMS)],
+        *([what, *(f"{found[f'{kind}_{key}_exponent']:.2f}" for kind in STREAMS)]
+          for what, key in GROWTH.items() if len(sizes) > 1),
         ["bytes of memory a function", *(f"{it['bytes_per_row']:,.0f}" for it in last.values())],
         ["besides, during the verdicts", *(f"{it['peak_bytes_per_row']:,.0f}" for it in last.values())],
     ]  # fmt: skip
@@ -75,9 +78,17 @@ def sizes(document: Document) -> str:
     for name, found in document["figures"].items():
         what, ceiling = SERIES[name]
         rows.append([what, f"{found['sizes'][0]:,} to {found['sizes'][-1]:,}", f"{found['rows_per_cpu_s']:,.0f}",
-                     f"{found['exponent']:.2f}, {found['last_exponent']:.2f}", f"{found['peak_mib'][-1]:,.0f}",
+                     f"{found['exponent']:.2f}, {found['last_exponent']:.2f}" if "exponent" in found else "",
+                     f"{found['peak_mib'][-1]:,.0f}",
                      f"{number(found['times_the_ceiling'])} × {ceiling}"])  # fmt: skip
-    head = ["what", "rows", "rows per CPU second", "exponent, at last", "peak MiB", "CPU at the most rows"]
+    head = [
+        "what",
+        "rows",
+        "rows per CPU second",
+        "exponent, at last",
+        "peak MiB of the main process",
+        "CPU at the most rows",
+    ]
     return f"{method(document, 'datasketch', 'numpy', 'matplotlib', 'scipy')}\n\n{markdown(head, rows)}"
 
 

@@ -16,7 +16,7 @@ ALONE = {
     "lane uvloop": "the same on uvloop",
     "lean": "the generator, `DirectTransport` handed in",
     "mounted": "the generator, the same in an `httpx.AsyncClient`",
-    "stock": "the generator, `httpx.AsyncClient` as it comes",
+    "stock": "the generator, `httpx.AsyncClient` with its own pool",
     "aiohttp": "a script by hand over aiohttp",
 }
 
@@ -25,7 +25,9 @@ class Measured:
     """The medians of a record."""
 
     def __init__(self, document: Document) -> None:
-        self._runs = {(it["way"], it["latency_s"], it["in_flight"]): it["runs"] for it in document["figures"]}
+        self._runs: dict[tuple[str, float, int], list[dict[str, float]]] = {}
+        for it in sorted(document["figures"], key=lambda it: -int(it["requests"])):  # a start weighs least in the most
+            self._runs.setdefault((it["way"], it["latency_s"], it["in_flight"]), it["runs"])
 
     def __call__(self, way: str, latency: float, in_flight: int, key: str) -> float | None:
         runs = self._runs.get((way, latency, in_flight))
@@ -37,8 +39,7 @@ class Measured:
         if figure is None:
             return "not measured"
         name, _, options = way.partition(" ")
-        base = "bare uvloop" if options == "uvloop" else "bare"
-        bare = self(base, latency, in_flight, "all_us" if key == "all_us" else "run_us")
+        bare = self(f"bare {options}".strip(), latency, in_flight, "all_us" if key == "all_us" else "run_us")
         return f"{figure:,.0f}" + (f" ({figure / bare:.1f})" if bare and name != "bare" else "")
 
 

@@ -8,6 +8,9 @@ from tables.writing import Document, goal_rows, markdown, method
 
 TITLES = {("auto", True): "**as it comes**", ("auto", False): "**as it comes**, the server does not tell its queue"}
 
+LATE = 0.25
+"""Seconds that the server may be late with an answer; above, the machine is the limit."""
+
 
 def runs(document: Document) -> str:
     """Every run, by the size of the server."""
@@ -49,7 +52,8 @@ def of(document: Document, slots: int) -> list[dict[str, Any]]:
 
 def best(document: Document, slots: int) -> float:
     """Return the most goodput of a fixed concurrency."""
-    return max(run["goodput"] for run in of(document, slots) if run["client"] == "static" and "failed" not in run)
+    static = (run for run in of(document, slots) if run["client"] == "static" and "failed" not in run)
+    return max((float(run["goodput"]) for run in static), default=0.0)
 
 
 def percent(run: dict[str, Any]) -> str:
@@ -72,9 +76,10 @@ def cells(run: dict[str, Any]) -> list[str]:
         f"fixed at {run['in_flight']:,}" if run["client"] == "static" else f"{run['client']}, its own defaults"
     )
     if "failed" in run:
-        return [name, "failed", *[""] * 5]
+        return [f"{name}: {run['failed']}", "failed", *[""] * 5]
     took = ["" if run[key] is None else f"{run[key]:.1f}" for key in ("p50_s", "p99_s")]
-    return [name, f"{run['goodput']:.1%}", f"{run['goodput_whole']:.0%}", f"{run['waiting']:.2f}", *took,
+    late = f" (server up to {run['late_s']:.1f} s late)" if run["late_s"] > LATE else ""
+    return [name + late, f"{run['goodput']:.1%}", f"{run['goodput_whole']:.0%}", f"{run['waiting']:.2f}", *took,
             f"{run['most_in_flight']:,}"]  # fmt: skip
 
 

@@ -56,4 +56,7 @@ def figures(document: Document) -> str:
 
 def goals(document: Document) -> str:
     """G3 to G6."""
-    return goal_rows(document["goals"])
+    open_ = document["figures"].get("not_judged")
+    return goal_rows(document["goals"]) + (
+        f"\n\nNot judged, for the peer was not measured: {', '.join(open_)}." if open_ else ""
+    )

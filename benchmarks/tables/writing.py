@@ -33,6 +33,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def exact(value: float) -> str:
+    """Write a figure so exactly that it does not look like its limit."""
+    return f"{value:.3f}" if abs(value) < 10 else number(value)
+
+
 def goal_rows(goals: list[dict[str, Any]]) -> str:
     """Write judged goals as a table."""
     rows = []
@@ -41,7 +46,7 @@ def goal_rows(goals: list[dict[str, Any]]) -> str:
         rows.append(
             [
                 f"{goal['goal']}: {goal['sentence']}",
-                number(goal["figure"]),
+                exact(goal["figure"]),
                 limit,
                 "met" if goal["met"] else "**not met**",
             ]
