@@ -21,7 +21,7 @@ def test_a_record_is_printed_as_one_line_and_kept_the_same(tmp_path: Path, capsy
     (line,) = capsys.readouterr().out.splitlines()
     document = json.loads(line)
     assert json.loads(file.read_text()) == document
-    assert file.name == f"trial-{document['day']}-{document['commit']}.json"
+    assert file.name == f"trial-{document['day']}-{document['commit']}-{document['settings_hash'][:6]}.json"
     assert document["versions"]["orjson"]
     assert document["versions"]["no-such-distribution"] is None
     assert document["machine"]["cores_used_by_others"] == [0.1, 0.2, 0.5]

@@ -71,3 +71,12 @@ def test_the_newest_record_is_the_last_that_was_begun(tmp_path: Path) -> None:
         (tmp_path / f"trial-{at[:10]}-{commit}.json").write_text(f'{{"at": "{at}"}}')
     assert newest(tmp_path, "trial") == "trial-2026-01-02-aaa.json"
     assert newest(tmp_path, "other") is None
+
+
+def test_a_trial_is_not_taken_for_the_record_that_a_page_shows(tmp_path: Path) -> None:
+    """Sabotage: take the newest, whatever was asked of it."""
+    for name, at, settings in (("a", "2026-01-02", "full"), ("b", "2026-01-03", "full"), ("c", "2026-01-04", "trial")):
+        record = f'{{"at": "{at}", "settings_hash": "{settings}"}}'
+        (tmp_path / f"peers-{at}-{name}.json").write_text(record)
+    assert newest(tmp_path, "peers", "peers-2026-01-02-a.json") == "peers-2026-01-03-b.json"
+    assert newest(tmp_path, "peers", "pending") == "peers-2026-01-04-c.json"

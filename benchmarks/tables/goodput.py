@@ -30,12 +30,12 @@ def untuned(document: Document) -> str:
     for client, metrics in (("auto", True), ("auto", False)):
         found = {run["slots"]: run for run in document["figures"]["runs"]
                  if run["client"] == client and run["metrics"] == metrics}  # fmt: skip
-        rows.append([TITLES[client, metrics], *(percent(found[slots]) for slots in sizes)])
+        rows.append([TITLES[client, metrics], *(percent(found.get(slots)) for slots in sizes)])
     rows.append(["the best fixed concurrency", *(f"{best(document, slots):.1%}" for slots in sizes)])
     names = sorted({run["client"] for run in document["figures"]["runs"]} - {"auto", "static"})
     for name in names:
         found = {run["slots"]: run for run in document["figures"]["runs"] if run["client"] == name}
-        rows.append([f"{name}, its own defaults", *(percent(found[slots]) for slots in sizes)])
+        rows.append([f"{name}, its own defaults", *(percent(found.get(slots)) for slots in sizes)])
     head = ["goodput, of what the server's slots can do", *(f"{slots:,} slots" for slots in sizes)]
     return f"{method(document)}\n\n{markdown(head, rows)}"
 
@@ -56,10 +56,10 @@ def best(document: Document, slots: int) -> float:
     return max((float(run["goodput"]) for run in static), default=0.0)
 
 
-def percent(run: dict[str, Any]) -> str:
+def percent(run: dict[str, Any] | None) -> str:
     """Write the goodput of a run, and what waits at the server where that is more than half of what runs."""
-    if "failed" in run:
-        return "failed"
+    if run is None or "failed" in run:
+        return "failed" if run else "not run"
     queue = f" ({run['waiting']:.1f} × waiting)" if run["waiting"] > 0.5 else ""
     return f"{run['goodput']:.1%}{queue}"
 
