@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from evoselfcode import loops
+from evoselfcode.bench import HIGHEST
 from evoselfcode.cli_options import on_its_own, quietly, with_arms, with_settings
 from evoselfcode.errors import EndpointDown, Interrupted, UsageError
 from evoselfcode.shell import standard_output
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from evoselfcode.bench.measuring import Wish
     from evoselfcode.config import RunConfig
     from evoselfcode.engine import Stop
-
-HIGHEST = 4096
-"""Most requests in flight that a configuration may ask for."""
 
 
 @click.command()
@@ -88,7 +86,8 @@ def bench(
 def _with_room(config: RunConfig, most: int) -> tuple[RunConfig, int]:
     """Raise the limit on open files as far as it goes; return the configuration and the highest level that fits."""
     many = len(config.api.addresses)
-    api = msgspec.structs.replace(config.api, max_concurrency=ceil(most / many))
+    # `most` is of all replicas together, however many pods a headless name turns out to have
+    api = msgspec.structs.replace(config.api, max_concurrency=ceil(most / many), headless=False)
     fitted = with_room(msgspec.structs.replace(config, api=api), None)
     return config, min(most, many * (fitted.api.max_concurrency or most))
 
@@ -140,7 +139,9 @@ def _tell(config: RunConfig, wish: Wish, asked: Asked) -> None:
     from evoselfcode.terminal_bench import bench_card
 
     fast = loops.loop_factory() is not None
-    found = document(config, wish, asked, verdict(asked.ladder, asked.cut, fast_loop=fast), fast_loop=fast)
+    rated = config.api.requests_per_second is not None or config.api.tokens_per_minute is not None
+    judged = verdict(asked.ladder, asked.cut, fast_loop=fast, rated=rated)
+    found = document(config, wish, asked, judged, fast_loop=fast)
     with standard_output():
         bench_card(found, [level for _, level in sorted(asked.ladder.levels.items())])
         click.echo(orjson.dumps(found).decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -13,10 +14,11 @@ from sim.toy import Toy
 from sim.toy_endpoint import ToyEndpoint
 from virtual_time import VirtualLoop, in_virtual_time
 
-from evoselfcode.bench.measuring import Wish
+from evoselfcode.bench.measuring import Climb, Wish
 from evoselfcode.bench.processor import Used
 from evoselfcode.bench.verdict import verdict
-from evoselfcode.engine import Stop
+from evoselfcode.bench.watching import Watch
+from evoselfcode.engine import Fleet, Stop
 from evoselfcode.errors import EndpointDown
 from evoselfcode.records import Completion, Failure, Request
 from evoselfcode.wire.load import Load
@@ -41,7 +43,7 @@ async def test_the_knee_is_found_to_15_per_cent_and_the_server_is_the_limit(slot
     book = await climbed([ToyEndpoint(Toy(slots), numbers=numbers)], WISH)
     assert book.ladder.knee is not None
     assert 0.85 * slots <= book.ladder.knee.limit <= 1.15 * slots
-    found = verdict(book.ladder, book.cut, fast_loop=True)
+    found = verdict(book.ladder, book.cut, fast_loop=True, rated=False)
     assert (found.limit, book.cut) == ("server", None)
     assert ("waited at the server" in found.why) is numbers
 
@@ -73,7 +75,7 @@ async def test_a_process_that_has_no_time_left_is_the_limit() -> None:
         return DONE
 
     book = await climbed([Scripted(send)], Wish(seconds=2.0, most=1024), processor=lambda: Used(used, 0.0))
-    found = verdict(book.ladder, book.cut, fast_loop=True)
+    found = verdict(book.ladder, book.cut, fast_loop=True, rated=False)
     assert found.limit == "client"
     assert book.ladder.knee is not None
     assert 8 <= book.ladder.knee.limit <= 32
@@ -84,9 +86,9 @@ async def test_a_process_that_has_no_time_left_is_the_limit() -> None:
 @in_virtual_time
 async def test_a_server_without_an_end_is_nobodys_limit() -> None:
     book = await climbed([quick()], Wish(seconds=1.0, most=64))
-    found = verdict(book.ladder, book.cut, fast_loop=True)
+    found = verdict(book.ladder, book.cut, fast_loop=True, rated=False)
     assert found.limit == "neither"
-    assert found.advice == "raise --max-concurrency to 256"
+    assert found.advice.startswith("raise --max-concurrency to 256")
     assert book.ladder.levels[64].latency_s.p99 == pytest.approx(0.1, rel=0.01)
     assert book.ladder.levels[64].requests_per_second == pytest.approx(640, rel=0.02)
 
@@ -106,7 +108,7 @@ async def test_what_the_server_refuses_bounds_the_knee() -> None:
         return DONE
 
     book = await climbed([Scripted(send)], Wish(seconds=10.0, most=1024))
-    found = verdict(book.ladder, book.cut, fast_loop=True)
+    found = verdict(book.ladder, book.cut, fast_loop=True, rated=False)
     assert found.limit == "server"
     assert "rate_limited" in found.why
     assert book.ladder.knee is not None
@@ -194,5 +196,24 @@ async def test_an_endpoint_that_goes_away_ends_it_with_what_was_measured() -> No
 async def test_a_rate_of_the_configuration_is_found_to_be_the_limit() -> None:
     """Sabotage: count requests that wait for their start as in flight."""
     book = await climbed([quick(1.0)], Wish(seconds=20.0, most=256), requests_per_second=5.0)
-    assert verdict(book.ladder, book.cut, fast_loop=True).limit == "configuration"
+    assert verdict(book.ladder, book.cut, fast_loop=True, rated=True).limit == "configuration"
     assert max(book.ladder.levels) <= 16
+
+
+@in_virtual_time
+async def test_a_replica_that_comes_back_gets_its_part_again() -> None:
+    """It is another member of the fleet then. Sabotage: remember parts by name."""
+    one, other = quick(name="http://a:1"), quick(name="http://b:1")
+    there = [one, other]
+
+    async def members() -> Sequence[Scripted]:
+        return there
+
+    fleet = Fleet(members, most=1)
+    watch = Watch(members, anyio.current_time, most=None, spent=lambda: None)
+    climb = Climb(fleet, watch, Wish(seconds=1.0, most=16))
+    for now in ([one, other], [one], [one, other]):
+        there[:] = now
+        await fleet.refresh()
+        climb._share(8)
+    assert [member.limit for member in fleet.members] == [4, 4]

@@ -77,7 +77,7 @@ def test_a_name_with_a_dollar_sign_is_no_variable(tmp_path: Path) -> None:
 def test_no_key_is_written_and_where_it_comes_from_is(tmp_path: Path) -> None:
     """Sabotage: write ``api.api_key`` into the settings or the document."""
     keyed, wish, found = config(api_key=KEY), Wish(), asked()
-    made = document(keyed, wish, found, verdict(found.ladder, None, fast_loop=True), fast_loop=True)
+    made = document(keyed, wish, found, verdict(found.ladder, None, fast_loop=True, rated=False), fast_loop=True)
     assert KEY not in json.dumps(made)
     assert "${EVOSELFCODE_API_KEY:-}" in made["config"]
     assert loaded(made["config"], tmp_path).api.api_key == ""
@@ -97,7 +97,7 @@ def test_the_document_is_json_and_tells_runs_apart_that_asked_for_something_else
     )
     hashes = set()
     for settings, wish in ((config(), Wish()), (config(), Wish(seconds=2.0)), (other, Wish())):
-        made = document(settings, wish, found, verdict(found.ladder, None, fast_loop=True), fast_loop=True)
+        made = document(settings, wish, found, verdict(found.ladder, None, fast_loop=True, rated=False), fast_loop=True)
         again = json.loads(json.dumps(made))
         assert again["settings_hash"] == digest(again["settings"])
         assert (again["benchmark"], again["knee"], again["verdict"]["limit"]) == ("endpoint", 16, "server")
@@ -114,7 +114,9 @@ def test_without_a_knee_there_is_nothing_to_paste() -> None:
     found.ladder = Ladder(1, 8)
     assert fragment(config(), found) is None
     found.ladder.add(level(1, 10.0))
-    made = document(config(), Wish(), found, verdict(found.ladder, "stopped", fast_loop=True), fast_loop=True)
+    made = document(
+        config(), Wish(), found, verdict(found.ladder, "stopped", fast_loop=True, rated=False), fast_loop=True
+    )
     assert (made["knee"], made["config"], made["verdict"]["limit"]) == (None, None, "unknown")
 
 

@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 from bench_climbs import FULL, IDLE, level
+from endpoints import DONE
 
+from evoselfcode.bench import HIGHEST
 from evoselfcode.bench.ladder import Ladder
-from evoselfcode.bench.levels import Client, Level, Queue
+from evoselfcode.bench.levels import Begun, Client, Level, Queue, Tally, level_of
 from evoselfcode.bench.verdict import Verdict, verdict
+from evoselfcode.records import Failure
 
 
 def judged(*levels: Level, most: int = 64, **how: Any) -> Verdict:
     ladder = Ladder(1, most)
     for one in levels:
         ladder.add(one)
-    return verdict(ladder, how.pop("cut", None), **{"fast_loop": True, **how})
+    return verdict(ladder, how.pop("cut", None), **{"fast_loop": True, "rated": False, **how})
 
 
 def flat(client: Client = IDLE, queue: Queue | None = None) -> tuple[Level, ...]:
@@ -66,7 +69,10 @@ def test_goodput_that_still_rises_at_the_highest_level_is_nobody_yet() -> None:
     """Sabotage: call the highest level the knee and the server the limit."""
     found = judged(level(16, 160.0), level(32, 320.0), level(64, 640.0))
     assert found.limit == "neither"
-    assert found.advice == "raise --max-concurrency to 256"
+    assert found.advice.startswith("raise --max-concurrency to 256")
+    near, at = (judged(level(top // 2, 160.0), level(top, 320.0), most=top) for top in (2048, HIGHEST))
+    assert near.advice.startswith(f"raise --max-concurrency to {HIGHEST:,}")
+    assert "--shard" in at.advice
 
 
 def test_a_full_core_at_the_highest_level_is_this_process() -> None:
@@ -89,9 +95,28 @@ def test_refusals_of_the_lowest_level_leave_no_knee() -> None:
 
 
 def test_a_rate_of_the_configuration_is_named() -> None:
-    found = judged(level(8, 80.0), level(16, 80.0, in_flight=9.0))
+    found = judged(level(8, 80.0), level(16, 80.0, in_flight=9.0), rated=True)
     assert found.limit == "configuration"
     assert "only 9 of 16 were in flight" in found.why
+
+
+def test_an_endpoint_that_went_away_is_no_rate_that_nobody_set() -> None:
+    """Sabotage: blame the configuration whatever it says."""
+    found = judged(level(32, 320.0), level(64, 320.0, in_flight=32.0, failures={"connect": 32}))
+    assert found.limit == "unknown"
+    assert "only 32 of 64 were in flight: an endpoint was away or paused" in found.why
+    assert "connect 32" in found.why
+
+
+def test_the_seconds_of_attempts_that_failed_give_nothing() -> None:
+    """Of 204 in flight half hang until they time out. Sabotage: take all in flight for productive."""
+    tally = Tally()
+    for _ in range(960):
+        tally.add(DONE, 1.0)
+    for _ in range(36):
+        tally.add(Failure("timeout", "late"), 30.0)
+    found = level_of(204, 204.0, 10.0, Begun(), tally, None, client=IDLE, server=None)
+    assert found.requests_per_second == pytest.approx(96, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from fakes import fake, serving
 from serve_process import serve
 
+from evoselfcode.cli_bench import _with_room
 from evoselfcode.cli_options import on_its_own
 from evoselfcode.config import RunConfig
 from evoselfcode.errors import ConfigError
@@ -141,3 +142,18 @@ def test_where_the_endpoint_and_its_key_are_read_from(tmp_path: Path, monkeypatc
     assert read("keyed.yaml", url="http://option:1", OTHER="o") == ("http://option:1", "o", "m")
     with pytest.raises(ConfigError, match="OTHER is not set"):
         read("keyed.yaml", url="http://option:1")
+
+
+def test_more_replicas_than_may_be_in_flight_are_refused(tmp_path: Path) -> None:
+    """Each has one in flight at least. Sabotage: climb with more than was allowed."""
+    with serve() as one, serve() as other:
+        done = run(tmp_path, "--base-url", f"{one.url},{other.url}", "--max-concurrency", "1")
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "2 replicas have one request in flight each, more than 1" in done.stderr
+
+
+def test_pods_behind_a_name_share_the_files_that_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The levels are of all together. Sabotage: leave room for each of sixteen pods to have as many."""
+    monkeypatch.setattr("evoselfcode.sockets._raised", lambda needed: min(needed, 4096))
+    config = RunConfig.from_mapping({"model": "m", "api": {"base_url": "http://pods:8000", "headless": True}})
+    assert _with_room(config, 1024) == (config, 1024)

@@ -7,6 +7,8 @@ again on its own account, and an endpoint that is away is waited for half a minu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 
 import anyio
 import msgspec
@@ -19,8 +21,9 @@ from evoselfcode.config import RunConfig
 from evoselfcode.config.check import SEEDS
 from evoselfcode.datagen.pipeline.namegen import NAMES
 from evoselfcode.datagen.pipeline.stage import chosen_arms, judged, requests
+from evoselfcode.datagen.pipeline.stopping import unless_stopped
 from evoselfcode.engine import Fleet, Stop
-from evoselfcode.errors import FimUnavailable
+from evoselfcode.errors import FimUnavailable, UsageError
 
 AWAY = 30.0
 """Seconds that an endpoint is waited for that goes away in the middle."""
@@ -82,12 +85,22 @@ async def bench(
         EndpointDown: Nothing answers the preflight.
         EndpointRefused: The endpoint will refuse every request.
         FimUnavailable: No arm can be asked there.
+        Interrupted: `stop` came before the climb.
+        UsageError: There are more replicas than requests that may be in flight.
     """
     config = endless(config)
-    async with client.connect(n=config.namegen.n) as connection:
+    async with AsyncExitStack() as stack:
+        opened = client.connect(n=config.namegen.n)
+        connection = await unless_stopped(stop, partial(stack.enter_async_context, opened))
         asked.findings = connection.findings
         asked.arms, asked.left_out = _served(config, connection.findings, chosen_arms(NAMES.arms(config), arms or None))
-        asked.replicas = tuple(sorted(replica.name for replica in await connection.members()))
+        replicas = tuple(sorted(replica.name for replica in await connection.members()))
+        if wish.most < len(replicas):
+            raise UsageError(
+                f"{len(replicas)} replicas have one request in flight each, more than {wish.most}",
+                hint=f"set --max-concurrency to {len(replicas)} or more, or name fewer replicas",
+            )
+        asked.replicas = replicas
         ready(asked)
         enough = Stop()
         watch = Watch(connection.members, anyio.current_time, most=wish.max_requests, spent=enough.set)

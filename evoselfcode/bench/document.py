@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from evoselfcode.bench import HIGHEST
 from evoselfcode.bench.asking import Asked
 from evoselfcode.bench.measuring import Wish
 from evoselfcode.bench.verdict import Verdict, remarks
@@ -27,9 +28,6 @@ from evoselfcode.engine.governor import GROWTH
 
 LIBRARIES = ("evoselfcode", "anyio", "httptools", "httpx", "msgspec", "uvloop")
 """Packages whose versions are written down."""
-
-HIGHEST = 4096
-"""Most that ``api.concurrency`` and ``api.max_concurrency`` may be."""
 
 
 def document(config: RunConfig, wish: Wish, asked: Asked, judged: Verdict, *, fast_loop: bool) -> dict[str, Any]:

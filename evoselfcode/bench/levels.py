@@ -131,13 +131,14 @@ class Tally:
         tokens: Tokens of their choices.
         prompt_tokens: Tokens of their prompts.
         seconds: Sum of their latencies.
+        lost: Sum of the seconds of attempts that failed.
         latencies: Each of them, in seconds.
         ended: Attempts that ended, those included that failed or that are not added up.
     """
 
     def __init__(self) -> None:
         self.completions = self.tokens = self.prompt_tokens = self.ended = 0
-        self.seconds = 0.0
+        self.seconds = self.lost = 0.0
         self.latencies: list[float] = []
 
     def add(self, answer: Completion | Failure, seconds: float) -> None:
@@ -148,6 +149,8 @@ class Tally:
             self.prompt_tokens += answer.usage.prompt_tokens or 0
             self.seconds += seconds
             self.latencies.append(seconds)
+        else:
+            self.lost += seconds
 
 
 class Begun:
@@ -185,7 +188,9 @@ def level_of(
     if reading is None:
         each = told / tally.seconds if tally.seconds else 0.0
         reading = Reading(each, each / max(1, tally.completions) ** 0.5)
-    goodput, error = in_flight * reading.goodput, in_flight * reading.error
+    spent = tally.seconds + tally.lost
+    useful = in_flight * tally.seconds / spent if spent else 0.0  # what fails is in flight, too, and gives nothing
+    goodput, error = useful * reading.goodput, useful * reading.error
     per_answer = told / tally.completions if tally.completions else 1.0
     answers = goodput / per_answer
     prompts = answers * tally.prompt_tokens / tally.completions if tally.prompt_tokens else None

@@ -21,6 +21,7 @@ from evoselfcode.bench.watching import Watch
 from evoselfcode.engine import Fleet, Stop
 from evoselfcode.engine.governor import Limits
 from evoselfcode.engine.knee import PATIENCE, Measurement, Reading
+from evoselfcode.engine.member import Member
 from evoselfcode.errors import EvoselfcodeError
 
 WARM = 0.2
@@ -101,7 +102,7 @@ class Climb:
         self._processor = processor
         self._late = 0.0
         self._loads: list[Queue] = []
-        self._parts: dict[str, int] = {}
+        self._parts: dict[Member, int] = {}
 
     async def run(self, asked: AsyncGenerator[object, None], book: Book, stop: Stop) -> None:
         """Ask by `asked`, which is left when enough is known; write what was found into `book`.
@@ -198,8 +199,8 @@ class Climb:
         each, rest = divmod(limit, len(members) or 1)
         for place, member in enumerate(members):
             part = max(1, each + (place < rest))
-            if self._parts.get(member.name) != part:  # else a slow start after an outage would be undone
-                self._parts[member.name] = part
+            if self._parts.get(member) != part:  # else a slow start after an outage would be undone
+                self._parts[member] = part
                 member.share(Limits(fixed=part), now)
 
     async def _listen(self) -> None:

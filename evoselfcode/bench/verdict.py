@@ -11,12 +11,13 @@ from typing import Literal
 
 import msgspec
 
+from evoselfcode.bench import HIGHEST
 from evoselfcode.bench.ladder import Ladder
 from evoselfcode.bench.levels import REFUSALS, Level
 
 Limit = Literal["server", "client", "configuration", "neither", "unknown"]
-"""Who: the server; this process; a rate that is configured; nobody up to the highest level; it ended too early to say.
-"""
+"""Who: the server; this process; a rate that is configured; nobody up to the highest level; it cannot be said, for it
+ended too early or an endpoint was away."""
 
 Cut = Literal["time", "requests", "stopped", "endpoint"]
 """What ended it early: the time or the requests that were allowed, a signal, an endpoint that went away."""
@@ -43,13 +44,14 @@ class Verdict(msgspec.Struct, frozen=True):
     advice: str
 
 
-def verdict(ladder: Ladder, cut: Cut | None, *, fast_loop: bool) -> Verdict:
+def verdict(ladder: Ladder, cut: Cut | None, *, fast_loop: bool, rated: bool) -> Verdict:
     """Say who is the limit.
 
     Args:
         ladder: The levels that were measured.
         cut: What ended the bench early; ``None`` if nothing did.
         fast_loop: Whether uvloop carries the event loop already.
+        rated: Whether a rate is configured.
     """
     knee, good = ladder.knee, ladder.good
     if ladder.over is None:
@@ -61,12 +63,23 @@ def verdict(ladder: Ladder, cut: Cut | None, *, fast_loop: bool) -> Verdict:
         bad = max(ladder.levels.values(), key=lambda level: level.limit)
         return Verdict("server", f"{_failed(bad)} at {bad.limit:,} in flight, the lowest level", _mend(bad))
     top = good[-1]
-    if ladder.over in ("flat", "most") and top.strained and not top.crowded:
+    if (
+        (ladder.over in ("flat", "most") or (ladder.over == "unused" and not rated))
+        and top.strained
+        and not top.crowded
+    ):
         return _client(knee, top, fast_loop=fast_loop)
     if ladder.over == "trouble":
         bad = min((it for it in ladder.levels.values() if it.in_trouble and it.limit > knee.limit), key=_limit)
         return Verdict(
             "server", f"{_failed(bad)} at {bad.limit:,} in flight, none of note at {top.limit:,}", _mend(bad)
+        )
+    if ladder.over == "unused" and not rated:
+        return Verdict(
+            "unknown",
+            f"only {top.in_flight:,.0f} of {top.limit:,} were in flight: an endpoint was away or paused"
+            + (f"; {_failed(top)}" if top.failures else ""),
+            "look at the server's log, and run it again when all replicas are well",
         )
     if ladder.over == "unused":
         return Verdict(
@@ -78,7 +91,7 @@ def verdict(ladder: Ladder, cut: Cut | None, *, fast_loop: bool) -> Verdict:
         return Verdict(
             "neither",
             f"goodput still rises at {top.limit:,} in flight, the highest level; {_spare(top)}",
-            f"raise --max-concurrency to {4 * top.limit:,}",
+            _higher(top.limit),
         )
     return _server(knee, top)
 
@@ -130,6 +143,13 @@ def _flat(knee: Level, top: Level) -> str:
     if top.limit == knee.limit:
         return f"goodput was {_rate(knee)} at {knee.limit:,} in flight"
     return f"goodput was {_rate(knee)} at {knee.limit:,} in flight and {_rate(top)} at {top.limit:,}"
+
+
+def _higher(limit: int) -> str:
+    if limit >= HIGHEST:
+        return "no more is tried by one process; divide the run into shards (--shard) to ask for more"
+    more = min(HIGHEST, 4 * limit)
+    return f"raise --max-concurrency to {more:,}, and the limit on open files if that is too low"
 
 
 def _spare(level: Level) -> str:

@@ -270,8 +270,8 @@ def swept(folder: Path, current: int) -> list[Name]:
         if segment.generation in (0, current):
             kept.append(segment.name)
         else:
+            disk.remove(segment.path.with_suffix(SUFFIX))  # first, for nobody looks for that of a segment that is gone
             disk.remove(segment.path)
-            disk.remove(segment.path.with_suffix(SUFFIX))
             disk.remove(segment.path.with_name(segment.name.seals))
     return kept
 

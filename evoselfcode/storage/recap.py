@@ -39,6 +39,7 @@ LONGEST = 255
 SUFFIX = ".recap"
 
 _HEX = 32
+_MOST = 1 << 63
 _PART = re.compile(r"[0-9-]+", re.ASCII)
 _MAGIC = b"recap 1 %08x\n"
 _HEAD = len(_MAGIC % 0)
@@ -104,6 +105,10 @@ class _Sums:
         self.dropped: list[str] = []
         self.reasons: Counter[str] = Counter()
         self.texts: list[str] = []
+
+    def tokens(self) -> tuple[int, int]:
+        """Return how many tokens there were: a server may claim more than MessagePack can write."""
+        return self.prompt_tokens, self.completion_tokens
 
     def pack(self) -> None:
         """Keep what was added in little space.
@@ -176,8 +181,9 @@ class Recorder:
         different: defaultdict[str, set[bytes]] = defaultdict(set)
         for (_, _, part), both in zip(self._sums, digests, strict=True):
             different[part].update(*both)
-        repeated = sum(map(len, different.values())) < self.rows
-        groups = None if self._odd or repeated else [
+        odd = self._odd or sum(map(len, different.values())) < self.rows
+        odd |= any(not 0 <= count < _MOST for sums in self._sums.values() for count in sums.tokens())
+        groups = None if odd else [
             _group(*name, sums, *both) for (name, sums), both in zip(self._sums.items(), digests, strict=True)
         ]  # fmt: skip
         return Block(self.begin, end, self.rows, crc32, groups)

@@ -55,7 +55,7 @@ class Recall:
         if sums is None:
             await self._one_by_one(folder, stop)
         else:
-            self._take(sums)
+            await self._take(sums, stop)
 
     async def _summed_up(self, folder: RunFolder, stop: Stop) -> _Sums | None:
         sums = _Sums(self.stage, self.judges, self.remembering)
@@ -71,7 +71,7 @@ class Recall:
                 return None
         return None if sums.replaced() else sums
 
-    def _take(self, sums: _Sums) -> None:
+    async def _take(self, sums: _Sums, stop: Stop) -> None:
         for damage in sums.damages:
             self.summary.damage(damage)
         self.settled.add_packed(sums.answered)
@@ -80,6 +80,7 @@ class Recall:
                 if self.settled.add_failed(digest + part.encode()):
                     self.summary.meter.add(arm, (), dead=True, resumed=True)
         for requests, group in sums.counted:
+            await breathe(stop)
             self.summary.meter.add_answered(
                 group.arm, requests, group.draws, group.reasons, group.prompt_tokens, group.completion_tokens
             )
