@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,8 +38,7 @@ LONGEST = 255
 
 SUFFIX = ".recap"
 
-_HEX = 32
-_MOST = 1 << 63
+_HEX, _MOST = 32, 1 << 63
 _PART = re.compile(r"[0-9-]+", re.ASCII)
 _MAGIC = b"recap 1 %08x\n"
 _HEAD = len(_MAGIC % 0)
@@ -58,7 +57,8 @@ class Group(msgspec.Struct, array_like=True):
         reasons: How many of them were dropped, by reason.
         prompt_tokens: Tokens of the prompts.
         completion_tokens: Tokens of the choices.
-        texts: The texts that were kept, in the order of writing; ``None`` where one is too long to be noted.
+        texts: The texts that were kept, in the order of writing: some of them as MessagePack, then the next. ``None``
+            where one is too long to be noted.
     """
 
     stage: str
@@ -70,7 +70,12 @@ class Group(msgspec.Struct, array_like=True):
     reasons: dict[str, int]
     prompt_tokens: int
     completion_tokens: int
-    texts: list[str] | None
+    texts: list[msgspec.Raw] | None
+
+    def kept(self) -> Iterator[str]:
+        """Yield the texts."""
+        for some in self.texts or ():
+            yield from _texts.decode(some)
 
 
 class Block(msgspec.Struct, array_like=True):
@@ -92,12 +97,15 @@ class Block(msgspec.Struct, array_like=True):
 
 
 _decoder = msgspec.msgpack.Decoder(list[Block])
+_texts = msgspec.msgpack.Decoder(list[str])
 
 
 class _Sums:
     """What the entries of one group come to, so far."""
 
-    __slots__ = ("answered", "completion_tokens", "dropped", "failed", "prompt_tokens", "reasons", "texts")
+    __slots__ = (
+        "answered", "completion_tokens", "dropped", "failed", "kept", "noted", "prompt_tokens", "reasons", "texts"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.answered, self.failed = Written(), Written()
@@ -105,10 +113,8 @@ class _Sums:
         self.dropped: list[str] = []
         self.reasons: Counter[str] = Counter()
         self.texts: list[str] = []
-
-    def tokens(self) -> tuple[int, int]:
-        """Return how many tokens there were: a server may claim more than MessagePack can write."""
-        return self.prompt_tokens, self.completion_tokens
+        self.kept = 0
+        self.noted: list[msgspec.Raw] | None = []
 
     def pack(self) -> None:
         """Keep what was added in little space.
@@ -118,6 +124,12 @@ class _Sums:
         """
         self.reasons.update(self.dropped)
         self.dropped.clear()
+        self.kept += len(self.texts)
+        if max(map(len, self.texts), default=0) > LONGEST:
+            self.noted = None
+        elif self.noted is not None and self.texts:
+            self.noted.append(msgspec.Raw(msgspec.msgpack.encode(self.texts)))
+        self.texts.clear()
         self.answered.pack()
         self.failed.pack()
 
@@ -182,7 +194,8 @@ class Recorder:
         for (_, _, part), both in zip(self._sums, digests, strict=True):
             different[part].update(*both)
         odd = self._odd or sum(map(len, different.values())) < self.rows
-        odd |= any(not 0 <= count < _MOST for sums in self._sums.values() for count in sums.tokens())
+        tokens = (count for it in self._sums.values() for count in (it.prompt_tokens, it.completion_tokens))
+        odd |= any(not 0 <= count < _MOST for count in tokens)  # a server may claim more than MessagePack can write
         groups = None if odd else [
             _group(*name, sums, *both) for (name, sums), both in zip(self._sums.items(), digests, strict=True)
         ]  # fmt: skip
@@ -199,11 +212,11 @@ def _group(stage: str, arm: str, part: str, sums: _Sums, answered: Iterable[byte
         part=part,
         answered=b"".join(sorted(answered)),
         failed=b"".join(sorted(failed)),
-        draws=len(sums.texts) + sums.reasons.total(),
+        draws=sums.kept + sums.reasons.total(),
         reasons=dict(sums.reasons),
         prompt_tokens=sums.prompt_tokens,
         completion_tokens=sums.completion_tokens,
-        texts=None if max(map(len, sums.texts), default=0) > LONGEST else sums.texts,
+        texts=sums.noted,
     )
 
 
@@ -217,7 +230,7 @@ class Recap:
 
     def __init__(self, segment: Path, begin: int) -> None:
         self._path = segment.with_suffix(SUFFIX)
-        self._blocks: list[Block] = []
+        self._blocks: list[msgspec.Raw] = []  # encoded: as objects they take several times as much
         self._recorder = Recorder(begin)
         self._end, self._crc32 = begin, 0
 
@@ -232,12 +245,13 @@ class Recap:
     def write(self) -> None:
         """End the block and write the file, if it is worth it; a disk that takes it not is of no account."""
         if self._recorder.rows >= LEAST_ROWS:
-            self._blocks.append(self._recorder.block(self._end, self._crc32))
+            block = self._recorder.block(self._end, self._crc32)
+            self._blocks.append(msgspec.Raw(msgspec.msgpack.encode(block)))
             self._recorder, self._crc32 = Recorder(self._end), 0
             write_blocks(self._path, self._blocks)
 
 
-def write_blocks(path: Path, blocks: list[Block]) -> None:
+def write_blocks(path: Path, blocks: Sequence[Block | msgspec.Raw]) -> None:
     """Write a recap; it is a cache, and may stay unwritten."""
     document = msgspec.msgpack.encode(blocks)
     with suppress(StorageError):

@@ -85,7 +85,7 @@ class Recall:
                 group.arm, requests, group.draws, group.reasons, group.prompt_tokens, group.completion_tokens
             )
             remember = self.judges[group.arm].remember
-            for text in group.texts or ():
+            for text in group.kept():
                 remember(text)
 
     async def _one_by_one(self, folder: RunFolder, stop: Stop) -> None:
@@ -142,7 +142,7 @@ class _Sums:
                 del failed[digest]
         failed.update(dict.fromkeys(split(group.failed), group.arm))
         self.answered[group.part].add(group.answered)
-        texts = group.texts if self.remembering else None
+        texts = [some.copy() for some in group.texts or ()] if self.remembering else None  # else all of the file stays
         counts = msgspec.structs.replace(group, answered=b"", failed=b"", texts=texts)
         self.counted.append((len(group.answered) // DIGEST, counts))
 
