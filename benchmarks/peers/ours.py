@@ -3,7 +3,8 @@
 Preflight, both arms, retries, deadlines, four names of each reply parsed and judged, duplicates, the journal with its
 checksums and syncs, the views. Left to itself it finds out how many are to be in flight (``api.concurrency: auto``).
 The answers are the rows of the journal, in a folder of the run's own. That the server takes ``suffix`` is said, for it
-knows names only and would not pass for a model that fills in the middle.
+knows names only and would not pass for a model that fills in the middle; log-probabilities, which are asked for by
+default, are not, for no peer asks for them.
 """
 
 import shutil
@@ -22,7 +23,7 @@ folder = Path(f"{work.out}.run")
 config = RunConfig.from_mapping({
     "model": MODEL,
     "api": {"base_url": work.url, "concurrency": work.in_flight or "auto", "fim": {"mode": "suffix"}},
-    "namegen": {"num_requests": work.requests // 2},
+    "namegen": {"num_requests": work.requests // 2, "logprobs": False},
     "output": {"dir": str(folder)},
 })  # fmt: skip
 
