@@ -277,11 +277,10 @@ def test_what_ends_arms_early_is_told_every_entry_in_order(tmp_path: Path) -> No
 @pytest.mark.parametrize("tokens", [2**64 - 1, 10**30, -(2**64)])
 def test_a_server_that_claims_absurd_numbers_of_tokens_stops_no_run(tmp_path: Path, tokens: int) -> None:
     """MessagePack has no such numbers. Sabotage: note them."""
-    random, digests = Random(5), iter(Random(6).randbytes(16).hex() for _ in range(9))
     with small(4, 100):
         journal = Journal(tmp_path)
-        for key in digests:
-            entry = made(random, key)
+        for number in range(9):
+            entry = made(Random(number), f"{number:032x}")
             usage = Usage(tokens, tokens) if entry.failure is None else entry.usage
             journal.append(msgspec.structs.replace(entry, usage=usage))
         journal.close(0.0)
@@ -290,21 +289,15 @@ def test_a_server_that_claims_absurd_numbers_of_tokens_stops_no_run(tmp_path: Pa
 
 def test_a_stop_is_heeded_while_what_was_kept_is_remembered(tmp_path: Path) -> None:
     """Sabotage: remember all of it at once."""
-    random, stop = Random(7), Stop()
-
-    class Stopping(Kept):
-        def remember(self, text: str) -> None:
-            super().remember(text)
-            stop.set()
-
+    judge, stop = Kept(), Stop()
+    judge.remember = lambda text: (judge.texts.append(text), stop.set())  # type: ignore[method-assign]
     with small(2, 100):
         journal = Journal(tmp_path)
         for number in range(40):
-            journal.append(made(random, f"{number:032x}"))
+            journal.append(made(Random(number), f"{number:032x}"))
         journal.close(0.0)
-        judge = Stopping()
-        known: dict[str, Judge] = dict.fromkeys(ARMS, judge)
         summary = Summary("names", tmp_path, Findings.unknown(), Meter())
+        known = dict[str, Judge].fromkeys(ARMS, judge)
         recall = Recall("names", known, True, Settled(None), Saturating(None, ARMS, NAMES.name_of), summary)
         with pytest.raises(Interrupted):
             anyio.run(recall.read, RunFolder(tmp_path), stop)
