@@ -32,7 +32,7 @@ from evoselfcode.errors import Interrupted, RunMismatch
 from evoselfcode.records import Candidate, Failure, L2r, Request, Sampling, Usage, Verdict
 from evoselfcode.storage import Damage, Draw, Entry, Journal, RunFolder, compact, read_entries, rewrite_journal
 from evoselfcode.storage.layout import journal_files
-from evoselfcode.storage.recap import SUFFIX, known_blocks
+from evoselfcode.storage.recap import SUFFIX, known_blocks, write_blocks
 
 ARMS = ("FIM", "L2R")
 _RANDOM = Random(3)
@@ -216,8 +216,6 @@ def test_what_was_given_up_and_is_answered_later_needs_no_entry_read(tmp_path: P
 
 def spoil_counts(folder: Path) -> None:
     """Let each block of a recap that counts tokens say a thousand, to see who believes it."""
-    from evoselfcode.storage import recap
-
     for segment in journal_files(folder):
         blocks = list(known_blocks(segment))
         for block in blocks:
@@ -226,7 +224,7 @@ def spoil_counts(folder: Path) -> None:
             if block.groups and any(group.answered for group in block.groups):
                 next(group for group in block.groups if group.answered).prompt_tokens = 1000
         if blocks:
-            recap.write_blocks(segment.path.with_suffix(SUFFIX), blocks)
+            write_blocks(segment.path.with_suffix(SUFFIX), blocks)
 
 
 def test_a_recap_is_believed_where_its_bytes_are_there_and_nowhere_else(tmp_path: Path) -> None:
@@ -281,22 +279,20 @@ def test_a_server_that_claims_absurd_numbers_of_tokens_stops_no_run(tmp_path: Pa
         journal = Journal(tmp_path)
         for number in range(9):
             entry = made(Random(number), f"{number:032x}")
-            usage = Usage(tokens, tokens) if entry.failure is None else entry.usage
-            journal.append(msgspec.structs.replace(entry, usage=usage))
+            journal.append(msgspec.structs.replace(entry, usage=Usage(tokens, tokens)) if entry.draws else entry)
         journal.close(0.0)
         check(tmp_path)
 
 
 def test_a_stop_is_heeded_while_what_was_kept_is_remembered(tmp_path: Path) -> None:
     """Sabotage: remember all of it at once."""
-    judge, stop = Kept(), Stop()
+    judge, stop, summary = Kept(), Stop(), Summary("names", tmp_path, Findings.unknown(), Meter())
     judge.remember = lambda text: (judge.texts.append(text), stop.set())  # type: ignore[method-assign]
     with small(2, 100):
         journal = Journal(tmp_path)
         for number in range(40):
             journal.append(made(Random(number), f"{number:032x}"))
         journal.close(0.0)
-        summary = Summary("names", tmp_path, Findings.unknown(), Meter())
         known = dict[str, Judge].fromkeys(ARMS, judge)
         recall = Recall("names", known, True, Settled(None), Saturating(None, ARMS, NAMES.name_of), summary)
         with pytest.raises(Interrupted):
