@@ -19,8 +19,9 @@ def ratios(document: Document) -> str:
     rows += [[f"{row['title']}", "not measured", row["reason"], f"{row['requests']:,}"]
              for row in document["figures"]["not_measured"]]  # fmt: skip
     settings = document["settings"]
-    about = (f"{settings['in_flight']} in flight, a server that takes {settings['latency']}, from start of a process"
-             f" to its exit, median of {settings['rounds']} rounds; {method(document)}")  # fmt: skip
+    rounds = "one round" if settings["rounds"] == 1 else f"median of {settings['rounds']} rounds"
+    about = (f"{settings['in_flight']} in flight, a server that takes {settings['latency']}, from the start of a process"
+             f" to its exit, {rounds}. {method(document)}")  # fmt: skip
     head = ["the same requests through", "times our CPU", "times our wall time", "requests"]
     return f"{about}\n\n{markdown(head, rows)}"
 
