@@ -20,8 +20,8 @@ def ratios(document: Document) -> str:
              for row in document["figures"]["not_measured"]]  # fmt: skip
     settings = document["settings"]
     rounds = "one round" if settings["rounds"] == 1 else f"median of {settings['rounds']} rounds"
-    about = (f"{settings['in_flight']} in flight, a server that takes {settings['latency']}, from the start of a process"
-             f" to its exit, {rounds}. {method(document)}")  # fmt: skip
+    about = (f"{settings['in_flight']} in flight, a server that takes {settings['latency']}, from the start of a "
+             f"process to its exit, {rounds}. {method(document)}")  # fmt: skip
     head = ["the same requests through", "times our CPU", "times our wall time", "requests"]
     return f"{about}\n\n{markdown(head, rows)}"
 
