@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
+
+from evoselfcode.bench.machine import machine, versions
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -101,24 +101,6 @@ def told(goals: Iterable[Judged]) -> str:
 def plain(text: str) -> str:
     """Return a message without addresses and paths, which differ from machine to machine."""
     return re.sub(r"\w+://\S+|(?<!\w)/[\w.\-]+/\S*", "…", " ".join(text.split()))[:300]
-
-
-def versions(*packages: str) -> dict[str, str | None]:
-    """Return the versions of Python and of these distributions; ``None`` for one that is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def machine() -> dict[str, Any]:
-    """Describe the machine, by no name that it has on a network."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    kind = models[0].partition(":")[2].strip() if models else platform.machine()
-    return {"cores": os.cpu_count(), "processor": kind, "system": f"{platform.system()} {platform.release()}"}
 
 
 def commit() -> str:

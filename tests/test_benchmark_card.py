@@ -38,4 +38,4 @@ def test_other_settings_have_another_digest(tmp_path: Path, capsys: pytest.Captu
 
 def test_the_machine_is_told_by_no_name_of_it() -> None:
     """Sabotage: add the host's name."""
-    assert set(card.machine()) == {"cores", "processor", "system"}
+    assert set(card.machine()) == {"cores", "cores_allowed", "processor", "system"}

@@ -6,14 +6,10 @@ refuses to know how any of it is shown. A key is in neither.
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
-from importlib.metadata import PackageNotFoundError, version
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +17,7 @@ import orjson
 
 from evoselfcode.bench import HIGHEST
 from evoselfcode.bench.asking import Asked
+from evoselfcode.bench.machine import machine, versions
 from evoselfcode.bench.measuring import Wish
 from evoselfcode.bench.verdict import Verdict, remarks
 from evoselfcode.config import RunConfig
@@ -54,7 +51,7 @@ def document(config: RunConfig, wish: Wish, asked: Asked, judged: Verdict, *, fa
     return {
         "benchmark": "endpoint",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
+        "versions": versions(*LIBRARIES),
         "machine": machine(),
         "settings": settings,
         "settings_hash": digest(settings),
@@ -79,33 +76,6 @@ def document(config: RunConfig, wish: Wish, asked: Asked, judged: Verdict, *, fa
 def digest(settings: Mapping[str, Any]) -> str:
     """Hash settings: 64 bits of BLAKE2b over JSON with sorted keys, in hexadecimal."""
     return blake2b(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
-
-
-def versions() -> dict[str, str | None]:
-    """Return the versions of Python and of what takes part; ``None`` for what is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def machine() -> dict[str, Any]:
-    """Describe this computer, by no name that it has on a network."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    kind = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "processor": kind or platform.machine(),
-        "cores": os.cpu_count(),
-        "cores_allowed": allowed,
-        "system": f"{platform.system()} {platform.release()}",
-    }
 
 
 def fragment(config: RunConfig, asked: Asked) -> str | None:
