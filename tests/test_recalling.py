@@ -247,7 +247,7 @@ def test_a_recap_is_believed_where_its_bytes_are_there_and_nowhere_else(tmp_path
         assert (summary.meter.prompt_tokens, summary.damaged) == (1000 + 2 + 2000, 1)
         first.write_bytes(whole)
         recap = second.with_suffix(SUFFIX)
-        recap.write_bytes(recap.read_bytes().replace(b"recap 1", b"recap 2"))  # of another version
+        recap.write_bytes(recap.read_bytes().replace(b"recap 2", b"recap 3"))  # of another version
         assert recalled(tmp_path, None)[1].meter.prompt_tokens == 1000 + 3 + 4
 
 

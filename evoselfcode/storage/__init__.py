@@ -1,5 +1,6 @@
 """The only writer of files: journal, views, manifest."""
 
+from evoselfcode.storage.blocks import Block, Group
 from evoselfcode.storage.entries import DUPLICATE, Draw, Entry, draw_of, make_entry
 from evoselfcode.storage.files import PassingFile, atomic_write, digest_of, storage_errors
 from evoselfcode.storage.folder import MANIFEST, RunFolder, take_lock
@@ -9,7 +10,6 @@ from evoselfcode.storage.jsonl import Appender, Damage, plain
 from evoselfcode.storage.keys import DIGEST, Digests, compact, split
 from evoselfcode.storage.layout import JOURNAL, generation_of, has_rows, journal_files
 from evoselfcode.storage.manifest import Manifest, read_manifest, write_manifest
-from evoselfcode.storage.recap import Block, Group
 from evoselfcode.storage.rewriting import replace_journal, rewrite_journal
 from evoselfcode.storage.views import read_rows, write_document, write_rows
 

@@ -16,12 +16,13 @@ import msgspec
 
 from evoselfcode.errors import StorageError
 from evoselfcode.storage import jsonl
+from evoselfcode.storage.blocks import Block
 from evoselfcode.storage.entries import Entry
 from evoselfcode.storage.files import storage_errors
 from evoselfcode.storage.jsonl import Damage
 from evoselfcode.storage.keys import compact
 from evoselfcode.storage.layout import Segment, journal_files, missing
-from evoselfcode.storage.recap import LEAST_ROWS, SUFFIX, Block, Recorder, crc32_of, known_blocks, write_blocks
+from evoselfcode.storage.recap import LEAST_ROWS, SUFFIX, Recorder, crc32_of, known_blocks, write_blocks
 
 FENCED = "written by a process that another had taken the folder over from"
 

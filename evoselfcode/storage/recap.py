@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,8 @@ import msgspec
 
 from evoselfcode.errors import StorageError
 from evoselfcode.records import Usage
+from evoselfcode.storage import disk
+from evoselfcode.storage.blocks import Block, Group
 from evoselfcode.storage.entries import Entry
 from evoselfcode.storage.files import atomic_write, storage_errors
 from evoselfcode.storage.keys import Written
@@ -40,64 +42,11 @@ SUFFIX = ".recap"
 
 _HEX, _MOST = 32, 1 << 63
 _PART = re.compile(r"[0-9-]+", re.ASCII)
-_MAGIC = b"recap 1 %08x\n"
-_HEAD = len(_MAGIC % 0)
+_MAGIC = b"recap 2 %08x %08x\n"
+_HEAD = len(_MAGIC % (0, 0))
 
 
-class Group(msgspec.Struct, array_like=True):
-    """What the entries of one arm, and of one part of its requests, come to.
-
-    Attributes:
-        stage: Their stage.
-        arm: Their arm.
-        part: What stands behind the dot in their keys; empty where the requests were asked whole.
-        answered: The digests of the keys that were answered, sorted, one after the other.
-        failed: Those of the keys that were given up.
-        draws: How many choices were judged.
-        reasons: How many of them were dropped, by reason.
-        prompt_tokens: Tokens of the prompts.
-        completion_tokens: Tokens of the choices.
-        texts: The texts that were kept, in the order of writing: some of them as MessagePack, then the next. ``None``
-            where one is too long to be noted.
-    """
-
-    stage: str
-    arm: str
-    part: str
-    answered: bytes
-    failed: bytes
-    draws: int
-    reasons: dict[str, int]
-    prompt_tokens: int
-    completion_tokens: int
-    texts: list[msgspec.Raw] | None
-
-    def kept(self) -> Iterator[str]:
-        """Yield the texts."""
-        for some in self.texts or ():
-            yield from _texts.decode(some)
-
-
-class Block(msgspec.Struct, array_like=True):
-    """What the entries between two places of a segment come to.
-
-    Attributes:
-        begin: Where the first line begins, in bytes.
-        end: Where the last one ends.
-        rows: How many there are.
-        crc32: The checksum of all bytes between.
-        groups: What they come to; ``None`` where that cannot be said in sums: a key is there twice, or is none.
-    """
-
-    begin: int
-    end: int
-    rows: int
-    crc32: int
-    groups: list[Group] | None
-
-
-_decoder = msgspec.msgpack.Decoder(list[Block])
-_texts = msgspec.msgpack.Decoder(list[str])
+_decoder = msgspec.msgpack.Decoder(Block)
 
 
 class _Sums:
@@ -230,7 +179,7 @@ class Recap:
 
     def __init__(self, segment: Path, begin: int) -> None:
         self._path = segment.with_suffix(SUFFIX)
-        self._blocks: list[msgspec.Raw] = []  # encoded: as objects they take several times as much
+        self._takes = True
         self._recorder = Recorder(begin)
         self._end, self._crc32 = begin, 0
 
@@ -243,19 +192,31 @@ class Recap:
             self.write()
 
     def write(self) -> None:
-        """End the block and write the file, if it is worth it; a disk that takes it not is of no account."""
-        if self._recorder.rows >= LEAST_ROWS:
-            block = self._recorder.block(self._end, self._crc32)
-            self._blocks.append(msgspec.Raw(msgspec.msgpack.encode(block)))
-            self._recorder, self._crc32 = Recorder(self._end), 0
-            write_blocks(self._path, self._blocks)
+        """End the block and append it, if it is worth it; nothing follows one that the disk did not take."""
+        if self._recorder.rows < LEAST_ROWS:
+            return
+        framed = _framed(self._recorder.block(self._end, self._crc32))
+        self._recorder, self._crc32 = Recorder(self._end), 0
+        if self._takes:
+            try:
+                descriptor = disk.open_to_append(self._path)
+                try:
+                    disk.write_all(descriptor, framed)
+                finally:
+                    disk.close(descriptor)
+            except OSError:
+                self._takes = False
 
 
-def write_blocks(path: Path, blocks: Sequence[Block | msgspec.Raw]) -> None:
+def write_blocks(path: Path, blocks: Iterable[Block]) -> None:
     """Write a recap; it is a cache, and may stay unwritten."""
-    document = msgspec.msgpack.encode(blocks)
     with suppress(StorageError):
-        atomic_write(path, [_MAGIC % zlib.crc32(document), document])
+        atomic_write(path, map(_framed, blocks))
+
+
+def _framed(block: Block) -> bytes:
+    document = msgspec.msgpack.encode(block)
+    return _MAGIC % (zlib.crc32(document), len(document)) + document
 
 
 def known_blocks(segment: Segment) -> Iterator[Block]:
@@ -291,10 +252,13 @@ def crc32_of(path: Path, begin: int, end: int) -> int:
 
 
 def _read_blocks(path: Path) -> list[Block]:
-    """Read a recap; nothing if there is none, it is damaged, or another version wrote it."""
-    try:
-        written = path.read_bytes()
-        document = memoryview(written)[_HEAD:]
-        return _decoder.decode(document) if written[:_HEAD] == _MAGIC % zlib.crc32(document) else []
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
+    """Read a recap as far as it is whole; nothing if there is none, or another version wrote it."""
+    found, at = list[Block](), 0
+    with suppress(OSError, ValueError, msgspec.DecodeError, RecursionError):
+        written = memoryview(path.read_bytes())
+        while head := bytes(written[at : at + _HEAD]):
+            document = written[at + _HEAD : (at := at + _HEAD + int(head[17:25], 16))]
+            if head != _MAGIC % (zlib.crc32(document), len(document)):
+                break
+            found.append(_decoder.decode(document))
+    return found
