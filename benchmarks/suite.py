@@ -1,4 +1,4 @@
-"""Run the benchmarks that need no other program than ours, one after the other, and show every goal they judged.
+"""Run all benchmarks but that of the peers, one after the other, and show every goal they judged.
 
 Run it with ``make bench``. Each benchmark is a process of its own, prints its card, and keeps its record under
 ``benchmarks/results/``. One that fails does not keep the others from running; the exit code says that it did. The
