@@ -150,6 +150,7 @@ SEEING: dict[str, Make] = {"governor": OURS, "doubling": Doubling, "steps": Step
 
 SERVERS: dict[str, dict[str, Any]] = {
     "32 slots": {"slots": 32},
+    "32 slots, n = 4": {"slots": 32, "n": 4},
     "64 slots": {"slots": 64},
     "256 slots": {"slots": 256},
     "1,024 slots": {"slots": 1024},

@@ -33,7 +33,7 @@ def test_it_grows_while_nothing_waits_and_stops_at_the_slots(slots: int) -> None
     now = run_of(governor, slots, 24)
     for _ in range(60):
         now = run_of(governor, slots, 1, now=now)
-        assert slots <= governor.limit <= 1.17 * slots
+        assert slots <= governor.limit <= max(1.17 * slots, slots + 1.5 * slots**0.5)
 
 
 def test_old_numbers_do_not_make_it_run_away() -> None:
@@ -255,3 +255,14 @@ def test_whatever_it_is_fed(limits: Limits, events: list[tuple[float, object]]) 
             assert change.reason.startswith(f"limit {before} to {governor.limit}: ")
             assert "\n" not in change.reason
     assert MOST_UNSEEN == 256
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "cut"), [(16, 3, False), (16, 5, True), (1024, 100, False), (1024, 120, True)]
+)
+def test_a_small_server_may_have_a_larger_part_waiting(running: int, waiting: int, cut: bool) -> None:
+    """A queue comes and goes by about the root of what runs. Sabotages: let ``SPREAD`` be 0, or 4."""
+    governor = Governor(Limits(start=running + waiting), 0.0)
+    for now in (TICK, 2 * TICK):
+        governor.tick(now, full(governor, Load(running, waiting)))
+    assert (governor.limit < running + waiting) == cut

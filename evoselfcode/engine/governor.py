@@ -4,8 +4,9 @@ This file decides the limit. It refuses to know how requests are sent and who wa
 what happened, and answers with a new limit and the reason. One governor for one endpoint.
 
 - **The server gives queue numbers**: the limit grows while nothing waits there, and is then held where the queue is 5
-  to 10 % of what runs. It is never above 1.25 times what the server was seen to run at once, in this run's requests:
-  a request may be several sequences, and other clients may use the server, so both are counted by their shares.
+  to 10 % of what runs, at a small server half to one square root of it. It is never above 1.25 times what the server
+  was seen to run at once, in this run's requests: a request may be several sequences, and other clients may use the
+  server, so both are counted by their shares.
 - **It gives none**: :mod:`evoselfcode.engine.knee` measures where more in flight stops to pay.
 - **It refuses** (429, 503, 529): one cut for an episode, and a ceiling where it refused, which is lifted slowly.
 - **It comes back from an outage**: a slow start, up to what it stood before.
@@ -50,6 +51,11 @@ GROWTH = 1.25
 AIM, CROWDED = 0.05, 0.10
 """Queue of a server as a part of what it runs: below the first it has room, above the second too much, and is cut to
 the first (facts §2.1: 5 to 10 %)."""
+
+SPREAD = 1.0
+"""Square roots of what a server runs: its queue comes and goes by about as much, so that less is not too long, however
+small the server (square-root staffing; Halfin and Whitt, Operations Research 29, 1981). Below 100 sequences it counts
+for more than :data:`CROWDED`; half of it is the aim then, as of that."""
 
 CLEAN = 3 * TICK
 """Seconds without a queue after which a server that once had one has more room than before."""
@@ -194,15 +200,17 @@ class Governor:
         said = f"{load.running:,.0f} run and {load.waiting:,.0f} wait at the server, {in_flight:,} from here"
         if queue > 0:
             self._full = now
-        if queue > CROWDED:
+        spread = SPREAD / sqrt(load.running)
+        aimed = max(AIM, spread / 2)
+        if queue > max(CROWDED, spread):
             room = max(in_flight, before) * load.running / known  # what was cut already is not cut again
             return self._to(
-                now, self._exact * min(1.0, room * (1 + AIM) / self.limit), f"the queue is too long: {said}"
+                now, self._exact * min(1.0, room * (1 + aimed) / self.limit), f"the queue is too long: {said}"
             )
         aim = self._exact
         if queue == 0 and (self._full is None or now - self._full > CLEAN):
             aim = ceil(self.limit * GROWTH)
-        elif queue > 0 and now - self._moved >= (TICK if queue < AIM else FAIR):
+        elif queue > 0 and now - self._moved >= (TICK if queue < aimed else FAIR):
             aim += sqrt(self._exact) / 2
         # 1.25 times what is in flight and runs, so there is no growth without use either
         highest = min(max(floor(room * GROWTH), floor(room) + 1), self._most(now, MOST_SEEN))
