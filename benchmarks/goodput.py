@@ -1,7 +1,7 @@
 """Measure goodput end to end: how much of a server the client keeps busy, with nobody tuning it, in real time.
 
-Run it with ``python benchmarks/goodput.py [--slots 32 256 1024] [--peers]``: ten minutes on two cores, and three more
-for each peer that is installed. It prints a card and the goals, and keeps every second of every run.
+Run it with ``python benchmarks/goodput.py [--slots 32 256 1024] [--peers]``: ten minutes on two cores, and two to four
+more for each peer that is installed. It prints a card and the goals, and keeps every second of every run.
 
 **The physics.** A toy vLLM (:mod:`target`, ``--slots``) runs so many sequences at once and queues the rest, first come,
 first served. With `b` of them running it decodes ``peak * b / (b + half)`` tokens a second: fewer than its slots leave
@@ -13,7 +13,7 @@ queue and the latency do.
 **Who is compared.** *auto* is ``evoselfcode datagen-names`` as it comes (``api.concurrency: auto``), on a server that
 tells its queue at ``/metrics`` and on one that does not. *static* is the same program with a number for its
 concurrency, a sweep of what somebody might guess; the best of them is what tuning by hand can reach. *Peers* run at
-their own defaults (``--peers``; ``benchmarks/peers.py`` says how they are installed).
+their own defaults, those that have one (``--peers``; ``benchmarks/peers.py`` says how they are installed).
 
 **What is counted** is counted by the server: tokens as they are decoded, for connections that stay open, each second. A
 client that grows from 16 requests in flight needs time for it, so there are two figures: of a window at the end, and
@@ -45,7 +45,7 @@ from goodput_run import STOPPED, TOKENS, N, Run, measure
 PARTS = (0.25, 0.5, 0.7, 0.85, 1.0, 1.1, 1.25, 2.0, 4.0)
 """Static concurrencies, as sequences over slots."""
 
-STATIC_S, WINDOW_S, AUTO_WINDOW_S, BLIND_S, PEER_S = 30.0, 15.0, 60.0, 300.0, 30.0
+STATIC_S, WINDOW_S, AUTO_WINDOW_S, BLIND_S, PEER_S = 30.0, 15.0, 60.0, 300.0, 20.0
 """Seconds of a static run and of its window; of the windows of others; of a run without queue numbers, whose search
 measures each limit for a while; of a peer's run, which grows slowly if at all."""
 
@@ -82,7 +82,7 @@ def peers(sizes: Sequence[int], names: Sequence[str], folder: Path) -> tuple[lis
 
     runner, runs, missing = Runner(ROOT / ".venv-peers", PEER_S, folder), list[Run](), dict[str, str]()
     versions: Versions = {}
-    known = {peer.name: peer for peer in PEERS if peer.environment}
+    known = {peer.name: peer for peer in PEERS if peer.environment and peer.decides}
     for name in names or known:
         if name not in known:
             raise SystemExit(f"--peers: no peer is called {name}; there are {', '.join(known)}")

@@ -26,6 +26,7 @@ class Peer(NamedTuple):
         requests: How many requests it makes, each number in a run of its own.
         processes: Whether it starts processes for its work; it then has all cores, and else the first.
         remark: What of the work it does otherwise.
+        decides: Whether it has a number in flight of its own, where nobody says one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Peer(NamedTuple):
     requests: tuple[int, ...]
     processes: bool = False
     remark: str = ""
+    decides: bool = True
 
 
 OURS = Peer("ours", "evoselfcode", "", ("evoselfcode", "httptools"), (MANY, SOME, FEW),
@@ -43,12 +45,13 @@ OURS = Peer("ours", "evoselfcode", "", ("evoselfcode", "httptools"), (MANY, SOME
 PEERS: tuple[Peer, ...] = (
     OURS,
     Peer("bare_loop", "the bare loop", "", ("httptools", "msgspec", "orjson"), (MANY, SOME),
-         remark="no retry, no deadline, no file; the ceiling"),
-    Peer("by_hand", "by hand over aiohttp", "aiohttp", ("aiohttp",), (MANY, SOME), remark="no retry, no resume"),
+         remark="no retry, no deadline, no file; the ceiling", decides=False),
+    Peer("by_hand", "by hand over aiohttp", "aiohttp", ("aiohttp",), (MANY, SOME), remark="no retry, no resume",
+         decides=False),
     Peer("cookbook", "a script like the cookbook's", "aiohttp", ("aiohttp",), (SOME,),
          remark="sleeps a millisecond for each request, so that never 256 are in flight"),
-    Peer("httpx2_stock", "httpx2", "httpx2", ("httpx2", "httpcore2"), (SOME,)),
-    Peer("httpx_stock", "httpx", "httpx", ("httpx", "httpcore"), (SOME,)),
+    Peer("httpx2_stock", "httpx2", "httpx2", ("httpx2", "httpcore2"), (SOME,), decides=False),
+    Peer("httpx_stock", "httpx", "httpx", ("httpx", "httpcore"), (SOME,), decides=False),
     Peer("openai3_aiohttp", "openai 3 over aiohttp", "openai3_aiohttp", ("openai", "aiohttp"), (SOME,)),
     Peer("openai3", "openai 3", "openai3", ("openai", "httpx2"), (MANY,)),
     Peer("openai2", "openai 2", "openai2", ("openai", "httpx"), (SOME,)),

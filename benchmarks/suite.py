@@ -32,7 +32,7 @@ SUITE: tuple[tuple[str, ...], ...] = (
     ("soak",),
     ("soak", "--new", "--requests", "250000"),
     ("governor",),
-    ("goodput", "--peers"),
+    ("goodput",),
 )
 """Each benchmark with its arguments, in the order of running."""
 
