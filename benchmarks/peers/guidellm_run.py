@@ -22,7 +22,9 @@ from guidellm.schemas.benchmark import BenchmarkScenario
 
 
 async def main(work: Work) -> None:
-    profile = {"kind": "concurrent", "streams": [work.in_flight]} if work.in_flight else {"kind": "throughput"}
+    profile: dict[str, object] = {"kind": "throughput", "max_concurrency": None}
+    if work.in_flight:
+        profile = {"kind": "concurrent", "streams": [work.in_flight]}
     with tempfile.TemporaryDirectory() as folder:
         rows, report = Path(folder) / "prompts.jsonl", Path(folder) / "report.json"
         rows.write_text((json.dumps({"prompt": PROMPT}) + "\n") * work.requests, encoding="utf-8")
