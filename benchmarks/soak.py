@@ -128,12 +128,12 @@ async def soak(options: argparse.Namespace) -> dict[str, Any]:
     late = [reading for reading in readings if options.requests // 5 <= reading.rows < options.requests - EVERY]
     slope = linear_regression([reading.rows for reading in late], [reading.mb for reading in late]).slope * 1e5
     last = readings[-1]
-    named = max(1, last.kept - late[0].kept)
+    grown = (last.mb - late[0].mb) * 2**20
     return {
         "rows": summary.meter.settled, "kept": summary.meter.kept.total(), "dead": summary.meter.dead,
         "seconds": time.perf_counter() - began, "written_mb": megabytes,
         "mib_per_100000_rows": slope, "mib_at_the_last_row": last.mb, "mib_peak_with_views": peak,
-        "bytes_per_kept_name": (last.mb - late[0].mb) * 2**20 / named,
+        **({"bytes_per_kept_name": grown / max(1, last.kept - late[0].kept)} if options.new else {}),
         "steady": {name: sorted({getattr(it, name) for it in late}) for name in ("files", "tasks", "threads")},
         "readings": [msgspec.structs.astuple(reading) for reading in readings],
     }  # fmt: skip

@@ -23,7 +23,7 @@ SUITE: tuple[tuple[str, ...], ...] = (
     ("ceiling",),
     ("generator", "--rounds", "2"),
     ("pieces",),
-    ("transport", "--rounds", "1"),
+    ("transport", "--rounds", "3"),
     ("journal", "--large"),
     ("filters", "--times", "4", "--rounds", "3"),
     ("duplicates", "--sizes", "5000", "20000", "50000"),
