@@ -42,6 +42,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "pieces.costs": client.pieces,
     "soak-new.growth": client.soak,
     "soak.growth": client.soak,
+    "transport.lanes": client.lanes,
 }
 """What makes a region's text of a record, by its name: the benchmark's, a point, and what it shows."""
 
