@@ -49,3 +49,15 @@ def test_a_hundred_thousand_are_found_of_several_packings() -> None:
         assert not any([*made.pack()])
     assert all(digest in made for digest in there)
     assert not any(random.randbytes(16) in made for _ in range(100_000))
+
+
+def test_more_than_a_cache_holds_are_found_and_repetitions_told() -> None:
+    """Sabotages: begin each part's fences at 0; end the parts one place early; shift by one bit less."""
+    random = Random(7)
+    there = [bytes((number & 1,)) + random.randbytes(15) for number in range(40_000)]
+    made, repeated = packed([there[begin : begin + 5_000] for begin in range(0, len(there), 5_000)])
+    assert not repeated
+    assert all(digest in made for digest in there)
+    assert not any(bytes((number & 1,)) + random.randbytes(15) in made for number in range(40_000))
+    for again in (min(there), max(there), there[7]):
+        assert packed([there, [again]])[1]

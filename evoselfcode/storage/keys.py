@@ -102,12 +102,13 @@ class Digests:
         """
         for first, runs in enumerate(self._runs):
             if runs:
-                packed = _Packing(sum(map(len, runs), len(self._packed[first].digests)) // DIGEST)
-                parts = packed.parts((self._packed[first].digests, *runs))
+                runs.append(self._packed[first].digests)
+                packed = _Packing(first, sum(map(len, runs)) // DIGEST)
+                parts = packed.parts(runs)
                 runs.clear()
                 for part in parts:
                     digests = sorted(split(b"".join(part)))
-                    packed.add(first, digests)
+                    packed.add(digests)
                     yield any(map(eq, digests, islice(digests, 1, None)))
                 self._packed[first] = packed.done()
 
@@ -141,13 +142,18 @@ _NONE = _Packed(b"", array("L", (0, 0)), 16)
 
 
 class _Packing:
-    """What becomes a :class:`_Packed` of `count` digests, a part after the other.
+    """What becomes a :class:`_Packed`, a part after the other.
 
-    They are sorted by parts that fit in a core's own cache: what does not takes twice as long for each digest.
+    They are sorted by parts that a core's own cache holds, and of which alone there are objects at a time.
+
+    Args:
+        first: The first byte of the digests.
+        count: How many there are.
     """
 
-    def __init__(self, count: int) -> None:
-        self._bits = max(0, count.bit_length() - _CACHED)
+    def __init__(self, first: int, count: int) -> None:
+        self._first = first
+        self._bits = min(8, max(0, count.bit_length() - _CACHED))
         self._shift = 16 - min(16, max(0, count.bit_length() - _FEW))
         self._digests: list[bytes] = []
         self._fences, self._end, self._place = array("L"), 0, 0
@@ -164,15 +170,16 @@ class _Packing:
                 begin = end
         return parts
 
-    def add(self, first: int, digests: list[bytes]) -> None:
+    def add(self, digests: list[bytes]) -> None:
         """Add the digests of the next part, sorted."""
         at, next_part = 0, self._place + (1 << 16 - self._bits)
         for place in range(self._place, next_part, 1 << self._shift):
-            at = bisect_left(digests, bytes((first, place >> 8, place & 255)), at)
+            at = bisect_left(digests, bytes((self._first, place >> 8, place & 255)), at)
             self._fences.append(self._end + at * DIGEST)
         self._digests.append(b"".join(digests))
         self._place, self._end = next_part, self._end + len(digests) * DIGEST
 
     def done(self) -> _Packed:
+        """Return what was added."""
         self._fences.append(self._end)
         return _Packed(b"".join(self._digests), self._fences, self._shift)
